@@ -1,0 +1,3 @@
+//! The BFE load balancer: flags, start-up, wiring.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Two-level balancing, backends and health checks of the BFE load balancer.

@@ -1,0 +1,18 @@
+//! Sessions, requests, conditions and actions of the BFE load balancer.
+//!
+//! A [`Session`] is a client connection, a [`Request`] one request on it, with all that modules and logs
+//! want to know of its way through the proxy.
+
+pub mod condition;
+pub mod conf;
+mod context;
+mod error_code;
+mod request;
+mod request_stat;
+mod session;
+
+pub use context::{Context, ContextValue};
+pub use error_code::ErrorCode;
+pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
+pub use request_stat::RequestStat;
+pub use session::{ClientAuth, Proto, Session, TlsState};

@@ -1,0 +1,122 @@
+//! A client connection.
+
+use crate::{Context, ErrorCode};
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// The protocol that a connection speaks, once that is known (lifecycle 22.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proto {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// HTTP/1 in the clear.
+    Http,
+    /// HTTP/1 over TLS.
+    Https,
+    /// HTTP/2 over TLS.
+    H2,
+    /// SPDY/3.1 over TLS.
+    Spdy31,
+    /// Raw TCP inside TLS.
+    Stream,
+    /// WebSocket in the clear.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
+}
+
+impl Proto {
+    /// The name that conditions and logs use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::H2 => "h2",
+            Self::Spdy31 => "spdy/3.1",
+            Self::Stream => "stream",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+}
+
+/// What is known of a client's certificate.
+#[derive(Clone, Debug, Default)]
+pub struct ClientAuth {
+    /// Whether the client authenticated itself with a certificate.
+    pub authenticated: bool,
+    /// Name of the CA set of the TLS rule that vouched for it.
+    pub ca_name: String,
+}
+
+/// What the TLS handshake told; absent on plain connections and before the handshake.
+#[derive(Clone, Debug, Default)]
+pub struct TlsState {
+    /// Protocol version as text, such as `TLS1.2`.
+    pub version: &'static str,
+    /// Name of the cipher suite.
+    pub cipher: &'static str,
+    /// Name that the client asked for (SNI).
+    pub server_name: String,
+    /// Protocol by ALPN.
+    pub negotiated_protocol: String,
+    /// Whether an earlier session was resumed.
+    pub did_resume: bool,
+    /// The client's certificate.
+    pub client_auth: ClientAuth,
+    /// JA3 fingerprint in full.
+    pub ja3_raw: String,
+    /// JA3 fingerprint, hashed.
+    pub ja3_hash: String,
+}
+
+/// A client connection: shared by all requests on it, changed through cells, never sent to another worker.
+#[derive(Default)]
+pub struct Session {
+    /// Given by mod_logid: 32 hexadecimal digits; else empty.
+    pub id: RefCell<String>,
+    /// When the connection was accepted.
+    pub start: Option<(Instant, SystemTime)>,
+    /// When it ended; set before the Finish handlers run.
+    pub end: Cell<Option<Instant>>,
+    /// The client, by the PROXY header where there is one.
+    pub remote_addr: Option<SocketAddr>,
+    /// The proxy's end of the connection.
+    pub local_addr: Option<SocketAddr>,
+    /// Destination address by the PROXY header: IPv4 in its own form, never mapped.
+    pub vip: Option<IpAddr>,
+    /// Destination port by the PROXY header.
+    pub vport: u16,
+    /// Product of the vip, by the vip table at the time of the accept.
+    pub product: RefCell<Option<Arc<str>>>,
+    /// Protocol.
+    pub proto: Cell<Proto>,
+    /// Whether the connection came to the TLS port.
+    pub is_secure: bool,
+    /// Result of the handshake.
+    pub tls: RefCell<Option<TlsState>>,
+    /// Whether the peer is trusted to name the client's address (mod_trust_clientip).
+    pub trust_source: Cell<bool>,
+    /// Whether a request expected `100-continue`.
+    pub use_100_continue: Cell<bool>,
+    /// Requests that came to the pipeline.
+    pub requests: Cell<u64>,
+    /// Requests in the pipeline now.
+    pub requests_active: Cell<u64>,
+    /// Why the connection ended, or the last thing that went wrong.
+    pub error: RefCell<Option<(ErrorCode, String)>>,
+    /// What modules leave here.
+    pub context: RefCell<Context>,
+}
+
+impl Session {
+    /// Notes what went wrong.
+    pub fn set_error(&self, code: ErrorCode, message: impl Into<String>) {
+        *self.error.borrow_mut() = Some((code, message.into()));
+    }
+}

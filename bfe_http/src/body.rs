@@ -1,0 +1,92 @@
+//! Bodies: streamed from where they come, one piece at a time.
+
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The peer closed before the announced end.
+    #[error("unexpected EOF")]
+    UnexpectedEof,
+    /// A chunked body was cut.
+    #[error("http: unexpected EOF reading trailer")]
+    UnexpectedEofTrailer,
+    /// The chunked framing is broken.
+    #[error("malformed chunked encoding")]
+    MalformedChunk,
+    /// Chunk size line or trailer too long.
+    #[error("header line too long")]
+    LineTooLong,
+    /// The peer did not send within the time allowed.
+    #[error("i/o timeout")]
+    Timeout,
+    /// The client has gone, so the body is not wanted any more.
+    #[error("use of closed network connection")]
+    ClientGone,
+    /// Any other failure of the connection.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A module that processes the body gave up.
+    #[error("{0}")]
+    Processing(String),
+}
+
+/// A source of body bytes, for protocols and for modules that change bodies.
+pub trait BodyStream {
+    /// The next piece, never empty; `None` at the end. After an error or the end it is not called again.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
+}
+
+/// The body of a message.
+#[derive(Default)]
+pub enum Body {
+    /// No body.
+    #[default]
+    Empty,
+    /// A body that is in memory.
+    Full(Bytes),
+    /// A body that comes from a connection or a module.
+    Stream(Box<dyn BodyStream>),
+}
+
+impl Body {
+    /// Whether there is certainly nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    /// The next piece, never empty; `None` at the end.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(if bytes.is_empty() { None } else { Some(Ok(bytes)) })
+            }
+            Self::Stream(stream) => stream.poll_data(cx),
+        }
+    }
+
+    /// Waits for the next piece, never empty; `None` at the end.
+    pub async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| self.poll_data(cx)).await
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}

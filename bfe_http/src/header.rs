@@ -1,0 +1,289 @@
+//! Header fields of a message: canonical names, arrival order, values as bytes.
+
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// The header fields of a request or response, in order of arrival.
+///
+/// Names are kept in canonical form (`x-foo-BAR` is `X-Foo-Bar`, lifecycle 5.2); every name that is
+/// passed in must be canonical already, see [`canonical`]. Values are bytes: they may be anything but
+/// control characters when they come from a peer, and what a module sets is cleaned of CR and LF when it
+/// is written.
+///
+/// Fields that came from the wire are ranges of the buffer they were read into, so that reading,
+/// forwarding and dropping a message costs neither an allocation nor a reference count per field.
+#[derive(Clone, Default)]
+pub struct Header {
+    head: Bytes,
+    fields: Vec<Field>,
+}
+
+#[derive(Clone)]
+struct Field {
+    name: Piece,
+    value: Piece,
+}
+
+#[derive(Clone)]
+enum Piece {
+    /// Range of the head buffer: start, length.
+    Wire(u32, u32),
+    Owned(Bytes),
+}
+
+impl Piece {
+    fn of<'a>(&'a self, head: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Wire(start, len) => {
+                head.get(*start as usize..).and_then(|rest| rest.get(..*len as usize)).unwrap_or_default()
+            }
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+// === impl Header ===
+
+impl Header {
+    /// An empty header.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A header whose wire fields are ranges of `head`; see [`Header::push_wire`].
+    #[must_use]
+    pub fn for_head(head: Bytes, capacity: usize) -> Self {
+        Self { head, fields: Vec::with_capacity(capacity) }
+    }
+
+    /// Adds a field that is two ranges (start, length) of the head buffer. The name must be canonical.
+    pub fn push_wire(&mut self, name: (u32, u32), value: (u32, u32)) {
+        self.fields.push(Field { name: Piece::Wire(name.0, name.1), value: Piece::Wire(value.0, value.1) });
+    }
+
+    /// The first value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// All values of `name`, in order of arrival.
+    pub fn get_all<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+        debug_assert_eq!(canonical(name.as_bytes()), name.as_bytes(), "header name is not canonical");
+        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| v)
+    }
+
+    /// Whether there is a field of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Appends a field.
+    pub fn add(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.fields.push(Field { name: Piece::Owned(name.into()), value: Piece::Owned(value.into()) });
+    }
+
+    /// Replaces all values of `name` by one; it takes the place of the first.
+    pub fn set(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) {
+        let name: Bytes = name.into();
+        let head = &self.head;
+        let Some(first) = self.fields.iter().position(|f| f.name.of(head) == name.as_ref()) else {
+            return self.add(name, value);
+        };
+        let mut at = 0;
+        self.fields.retain(|f| {
+            let keep = at <= first || f.name.of(head) != name.as_ref();
+            at += 1;
+            keep
+        });
+        if let Some(field) = self.fields.get_mut(first) {
+            field.value = Piece::Owned(value.into());
+        }
+    }
+
+    /// Removes all values of `name`; says whether there was one.
+    pub fn del(&mut self, name: &str) -> bool {
+        self.del_bytes(name.as_bytes())
+    }
+
+    /// [`Header::del`] for a name that need not be text.
+    pub fn del_bytes(&mut self, name: &[u8]) -> bool {
+        let before = self.fields.len();
+        let head = &self.head;
+        self.fields.retain(|f| f.name.of(head) != name);
+        before != self.fields.len()
+    }
+
+    /// Keeps the fields for which `keep(name, value)` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let head = &self.head;
+        self.fields.retain(|f| keep(f.name.of(head), f.value.of(head)));
+    }
+
+    /// All fields, in order of arrival, as name and value.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields.iter().map(|f| (f.name.of(&self.head), f.value.of(&self.head)))
+    }
+
+    /// The field at `index` in order of arrival.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        self.fields.get(index).map(|f| (f.name.of(&self.head), f.value.of(&self.head)))
+    }
+
+    /// How many fields there are; a name given twice counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Calls `emit` for each field, names in byte order, values of one name in order of arrival: the order
+    /// in which messages are written (lifecycle 7.1, 10.2).
+    pub fn for_each_sorted(&self, mut emit: impl FnMut(&[u8], &[u8])) {
+        // Most heads have few fields, and an order on the stack costs nothing.
+        const FEW: usize = 64;
+        if self.fields.len() <= FEW {
+            let mut order = [0u8; FEW];
+            let mut filled = 0;
+            for (i, field) in self.fields.iter().enumerate() {
+                let name = field.name.of(&self.head);
+                let mut at = filled;
+                while at > 0 && self.name_at(usize::from(order[at - 1])) > name {
+                    order[at] = order[at - 1];
+                    at -= 1;
+                }
+                order[at] = u8::try_from(i).unwrap_or_default();
+                filled += 1;
+            }
+            for i in order.iter().take(filled) {
+                if let Some((name, value)) = self.at(usize::from(*i)) {
+                    emit(name, value);
+                }
+            }
+        } else {
+            let mut fields: Vec<_> = self.iter().collect();
+            fields.sort_by(|a, b| a.0.cmp(b.0));
+            for (name, value) in fields {
+                emit(name, value);
+            }
+        }
+    }
+
+    fn name_at(&self, index: usize) -> &[u8] {
+        self.fields.get(index).map(|f| f.name.of(&self.head)).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Header {
+    /// Names only: values may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(n, _)| String::from_utf8_lossy(n))).finish()
+    }
+}
+
+/// Whether all of `name` are token characters (RFC 9110), and there is at least one.
+#[must_use]
+pub fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|b| is_token_byte(*b))
+}
+
+const fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// The canonical form of a field name: the first letter and each letter after `-` upper case, the rest
+/// lower case. A name that is not a token stays as it is (lifecycle 5.2).
+#[must_use]
+pub fn canonical(name: &[u8]) -> Cow<'_, [u8]> {
+    if !is_token(name) {
+        return Cow::Borrowed(name);
+    }
+    let mut owned = name.to_vec();
+    canonicalize(&mut owned);
+    if owned == name { Cow::Borrowed(name) } else { Cow::Owned(owned) }
+}
+
+/// Brings a token into canonical form in place.
+pub(crate) fn canonicalize(name: &mut [u8]) {
+    let mut upper = true;
+    for b in name {
+        if upper {
+            b.make_ascii_uppercase();
+        } else {
+            b.make_ascii_lowercase();
+        }
+        upper = *b == b'-';
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_names_as_lifecycle_5_2() {
+        for (raw, want) in [
+            ("x-foo-BAR", "X-Foo-Bar"),
+            ("x_b", "X_b"),
+            ("x.c", "X.c"),
+            ("X-A ", "X-A "),
+            ("fo(o", "fo(o"),
+            ("te", "Te"),
+            ("ETag", "Etag"),
+        ] {
+            assert_eq!(canonical(raw.as_bytes()), want.as_bytes(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn set_replaces_all_values_in_place() {
+        let mut h = Header::new();
+        h.add("A", "1");
+        h.add("B", "2");
+        h.add("A", "3");
+        h.set("A", "4");
+        let fields: Vec<_> = h.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
+        assert_eq!(fields, [(b"A".to_vec(), b"4".to_vec()), (b"B".to_vec(), b"2".to_vec())]);
+        assert!(h.del("A") && !h.del("A"));
+    }
+
+    #[test]
+    fn sorted_by_name_values_in_arrival_order() {
+        for n in [5usize, 200] {
+            let mut h = Header::new();
+            for i in 0..n {
+                h.add(format!("X-{:03}", (i * 7) % n), "first");
+                h.add(format!("X-{:03}", (i * 7) % n), "second");
+            }
+            let mut seen = Vec::new();
+            h.for_each_sorted(|n, v| seen.push((n.to_vec(), v.to_vec())));
+            assert!(seen.windows(2).all(|w| w[0].0 <= w[1].0));
+            assert!(seen.chunks(2).all(|p| p[0].1 == b"first" && p[1].1 == b"second"));
+        }
+    }
+}

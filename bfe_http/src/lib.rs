@@ -1,0 +1,23 @@
+//! HTTP messages, bodies, server protocols and backend transports of the BFE load balancer.
+//!
+//! This is the ground floor of the house: everything above sees the types of this crate and never a
+//! protocol library. A [`Request`] is what a client sent, a [`Response`] what it gets; both carry a
+//! [`Body`] that is streamed, never collected.
+//!
+//! Nothing here is `Send`: a connection lives and dies on the worker that accepted it.
+
+mod body;
+mod date;
+mod header;
+mod request;
+mod response;
+pub mod sniff;
+pub mod status;
+pub mod url;
+
+pub use body::{Body, BodyError, BodyStream};
+pub use date::http_date;
+pub use header::{Header, canonical, is_token};
+pub use request::{Request, RequestState, Version};
+pub use response::Response;
+pub use url::Url;

@@ -1,0 +1,1 @@
+//! The built-in modules of the BFE load balancer.

@@ -1,0 +1,1 @@
+//! Host, vip and route tables of the BFE load balancer.

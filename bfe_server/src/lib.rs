@@ -1,0 +1,1 @@
+//! Listeners, workers, the request pipeline and the monitor server of the BFE load balancer.

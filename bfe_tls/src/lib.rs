@@ -1,0 +1,1 @@
+//! TLS rules and certificates of the BFE load balancer.

@@ -1,0 +1,1 @@
+//! Harness that starts the real `bfe` binary on a generated configuration tree.
