@@ -7,12 +7,16 @@
 //! Nothing here is `Send`: a connection lives and dies on the worker that accepted it.
 
 mod body;
+mod buffer;
+pub mod counter;
 mod date;
+pub mod h1;
 mod header;
 mod request;
 mod response;
 pub mod sniff;
 pub mod status;
+pub mod transport;
 pub mod url;
 
 pub use body::{Body, BodyError, BodyStream};

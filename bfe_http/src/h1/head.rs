@@ -1,0 +1,339 @@
+//! Message heads: start line and header fields, from bytes to types.
+//!
+//! A head is parsed once, when all of it is there. Names are brought into canonical form in place, so that
+//! the fields can stay ranges of the buffer.
+
+use crate::header::{Header, canonicalize, is_token};
+use crate::url::{Url, UrlError};
+use crate::{Body, Request, RequestState, Response, Version};
+use bytes::BytesMut;
+
+/// Most header fields in one head. The size limit of a head allows far more only if they are hardly longer
+/// than their colon; nothing but an attack looks like that.
+pub const MAX_FIELDS: usize = 16_384;
+
+/// Why a head was refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum HeadError {
+    /// The start line has not the right form.
+    #[error("malformed HTTP request \"{0}\"")]
+    RequestLine(String),
+    /// The version is not `HTTP/n.n`.
+    #[error("malformed HTTP version \"{0}\"")]
+    Version(String),
+    /// The request target is longer than allowed; the text is part of the access log.
+    #[error("exceed maxUriBytes:{0}")]
+    LongTarget(usize),
+    /// The request target is malformed.
+    #[error("{0}")]
+    Target(#[from] UrlError),
+    /// A header line without a colon, or with bytes that could be read in two ways.
+    #[error("malformed MIME header line: {0}")]
+    Field(String),
+    /// More fields than [`MAX_FIELDS`].
+    #[error("too many header fields")]
+    TooManyFields,
+    /// The status line of a backend is malformed.
+    #[error("malformed HTTP response \"{0}\"")]
+    StatusLine(String),
+    /// The status of a backend is not a number.
+    #[error("malformed HTTP status code \"{0}\"")]
+    StatusCode(String),
+    /// What frames the body is contradictory or unknown.
+    #[error("{0}")]
+    Framing(#[from] super::framing::FramingError),
+}
+
+/// Where the head at the start of `buf` ends, its empty line included. `scanned` remembers how far earlier
+/// calls have looked, so that a slow sender costs no more than a fast one.
+#[must_use]
+pub fn find_end(buf: &[u8], scanned: &mut usize) -> Option<usize> {
+    let mut at = *scanned;
+    while let Some(lf) = memchr::memchr(b'\n', buf.get(at..).unwrap_or_default()).map(|i| at + i) {
+        match buf.get(lf + 1..) {
+            Some([b'\n', ..]) => return Some(lf + 2),
+            Some([b'\r', b'\n', ..]) => return Some(lf + 3),
+            // An empty first line is a malformed start line; do not wait for more.
+            _ if lf == 0 || lf == 1 && buf.first() == Some(&b'\r') => return Some(lf + 1),
+            Some([] | [b'\r']) => {
+                *scanned = lf;
+                return None;
+            }
+            _ => at = lf + 1,
+        }
+    }
+    *scanned = at;
+    None
+}
+
+/// Parses the head of a request; `head` is all of it, with its empty line. `max_target` is the longest
+/// target allowed, in bytes. The body is left empty: [`super::framing`] tells what it is.
+///
+/// # Errors
+/// See [`HeadError`]; each of them is a 400, but for [`HeadError::LongTarget`], which is a 414.
+pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, HeadError> {
+    let (line_len, next) = first_line(&head);
+    let line = head.get(..line_len).unwrap_or_default();
+    let bad_line = || HeadError::RequestLine(printable(line));
+    let method_end = memchr::memchr(b' ', line).ok_or_else(bad_line)?;
+    let target_len = line.get(method_end + 1..).and_then(|rest| memchr::memchr(b' ', rest));
+    let target_end = method_end + 1 + target_len.ok_or_else(bad_line)?;
+    if target_end - method_end - 1 > max_target {
+        return Err(HeadError::LongTarget(target_end - method_end - 1));
+    }
+    let version_text = line.get(target_end + 1..).unwrap_or_default();
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
+    // A control byte in the method could end the line early for whoever reads it next.
+    if line.get(..method_end).is_some_and(|m| m.iter().any(|b| b.is_ascii_control())) {
+        return Err(bad_line());
+    }
+    let fields = parse_fields(&mut head, next, Strictness::Request)?;
+
+    let header_size = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    let head = head.freeze();
+    let method = head.slice(..method_end);
+    let request_uri = head.slice(method_end + 1..target_end);
+    let proto = head.slice(target_end + 1..line_len);
+    let url = if method.as_ref() == b"CONNECT" && !request_uri.starts_with(b"/") {
+        Url::parse_authority_form(&request_uri)?
+    } else {
+        Url::parse_request_uri(&request_uri)?
+    };
+    let mut header = Header::for_head(head.clone(), fields.len() + 8);
+    let mut host = None;
+    for field in fields.as_slice() {
+        if head.get(field.name()) == Some(b"Host") {
+            host = host.or_else(|| Some(head.slice(field.value())));
+        } else {
+            header.push_wire(field.name, field.value);
+        }
+    }
+    if !url.host.is_empty() {
+        host = Some(url.host.clone());
+    }
+    fix_pragma(&mut header);
+    Ok(Request {
+        method,
+        request_uri,
+        url,
+        proto,
+        version,
+        header,
+        host: host.unwrap_or_default(),
+        content_length: 0,
+        has_content_length: false,
+        body: Body::Empty,
+        state: RequestState { header_size, ..RequestState::default() },
+    })
+}
+
+/// Parses the head of a response; `head` is all of it, with its empty line. Says the backend's version too.
+///
+/// # Errors
+/// See [`HeadError`].
+pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadError> {
+    let (line_len, next) = first_line(&head);
+    let line = head.get(..line_len).unwrap_or_default();
+    let mut parts = line.splitn(3, |b| *b == b' ');
+    let (Some(version_text), Some(code_text)) = (parts.next(), parts.next()) else {
+        return Err(HeadError::StatusLine(printable(line)));
+    };
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
+    let code = std::str::from_utf8(code_text).ok().and_then(|c| c.parse::<u16>().ok());
+    let status = code.ok_or_else(|| HeadError::StatusCode(printable(code_text)))?;
+    let fields = parse_fields(&mut head, next, Strictness::Response)?;
+    let mut response = Response::new(status);
+    response.header = Header::for_head(head.freeze(), fields.len() + 8);
+    for field in fields.as_slice() {
+        response.header.push_wire(field.name, field.value);
+    }
+    fix_pragma(&mut response.header);
+    Ok((response, version))
+}
+
+/// `Pragma: no-cache` alone gains a `Cache-Control: no-cache` (lifecycle 5.2).
+fn fix_pragma(header: &mut Header) {
+    if header.get("Pragma") == Some(b"no-cache") && !header.contains("Cache-Control") {
+        header.add("Cache-Control", "no-cache");
+    }
+}
+
+/// Length of the first line without its end, and where the next begins.
+fn first_line(head: &[u8]) -> (usize, usize) {
+    let lf = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    let end = if lf > 0 && head.get(lf - 1) == Some(&b'\r') { lf - 1 } else { lf };
+    (end, (lf + 1).min(head.len()))
+}
+
+/// `HTTP/` and two integers with a dot between; a sign is allowed, as Go's integers have it.
+#[must_use]
+pub fn parse_version(text: &[u8]) -> Option<Version> {
+    match text {
+        b"HTTP/1.1" => return Some(Version::HTTP_11),
+        b"HTTP/1.0" => return Some(Version::HTTP_10),
+        _ => {}
+    }
+    let text = std::str::from_utf8(text.strip_prefix(b"HTTP/")?).ok()?;
+    let (major, minor) = text.split_once('.')?;
+    let number = |t: &str| t.parse::<u32>().ok().filter(|n| *n <= 1_000_000);
+    Some(Version { major: number(major)?, minor: number(minor)? })
+}
+
+#[derive(Clone, Copy)]
+struct FieldRange {
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
+impl FieldRange {
+    fn name(&self) -> std::ops::Range<usize> {
+        self.name.0 as usize..(self.name.0 + self.name.1) as usize
+    }
+
+    fn value(&self) -> std::ops::Range<usize> {
+        self.value.0 as usize..(self.value.0 + self.value.1) as usize
+    }
+}
+
+/// Fields of one head: on the stack while they are few.
+struct Fields {
+    few: [FieldRange; Self::FEW],
+    filled: usize,
+    many: Vec<FieldRange>,
+}
+
+impl Fields {
+    const FEW: usize = 48;
+
+    fn new() -> Self {
+        let none = FieldRange { name: (0, 0), value: (0, 0) };
+        Self { few: [none; Self::FEW], filled: 0, many: Vec::new() }
+    }
+
+    fn push(&mut self, field: FieldRange) {
+        if self.many.is_empty() {
+            if let Some(slot) = self.few.get_mut(self.filled) {
+                *slot = field;
+                self.filled += 1;
+                return;
+            }
+            self.many.extend_from_slice(&self.few);
+        }
+        self.many.push(field);
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn as_slice(&self) -> &[FieldRange] {
+        if self.many.is_empty() { self.few.get(..self.filled).unwrap_or_default() } else { &self.many }
+    }
+
+    fn last_mut(&mut self) -> Option<&mut FieldRange> {
+        if self.many.is_empty() {
+            self.filled.checked_sub(1).and_then(|i| self.few.get_mut(i))
+        } else {
+            self.many.last_mut()
+        }
+    }
+}
+
+/// What is done with lines that different readers read differently.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// From clients: refused. What one proxy reads as one request, the next could read as two.
+    Request,
+    /// From backends: taken as the reference takes them.
+    Response,
+}
+
+/// Parses the field lines from `at` on, and brings names into canonical form.
+fn parse_fields(head: &mut BytesMut, mut at: usize, strictness: Strictness) -> Result<Fields, HeadError> {
+    let mut fields = Fields::new();
+    loop {
+        let rest = head.get(at..).unwrap_or_default();
+        let Some(lf) = memchr::memchr(b'\n', rest) else { break };
+        let line = rest.get(..lf).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        let refuse = || Err(HeadError::Field(printable(line)));
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            if strictness == Strictness::Request {
+                return refuse();
+            }
+            let (end, blank) = (at + lf, at);
+            if let Some(last) = fields.last_mut() {
+                unfold(head, last, blank, end);
+            }
+            at += lf + 1;
+            continue;
+        }
+        let Some(colon) = memchr::memchr(b':', line) else { return refuse() };
+        let (name, raw_value) = line.split_at(colon);
+        let raw_value = raw_value.get(1..).unwrap_or_default();
+        let lead = raw_value.iter().position(|b| !blank(*b)).unwrap_or(raw_value.len());
+        let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
+        if strictness == Strictness::Request {
+            let value = raw_value.get(lead..tail).unwrap_or_default();
+            if name.iter().any(|b| *b <= b' ' || *b == 0x7f) || value.iter().any(|b| forbidden_in_value(*b)) {
+                return refuse();
+            }
+        }
+        let token = is_token(name);
+        if !name.is_empty() {
+            if fields.len() >= MAX_FIELDS {
+                return Err(HeadError::TooManyFields);
+            }
+            let start = at + colon + 1 + lead;
+            fields.push(FieldRange { name: range(at, colon), value: range(start, tail - lead) });
+            if token && let Some(name) = head.get_mut(at..at + colon) {
+                canonicalize(name);
+            }
+        }
+        at += lf + 1;
+    }
+    Ok(fields)
+}
+
+/// Joins a continuation line to the field before it: what lies between becomes one blank.
+fn unfold(head: &mut BytesMut, field: &mut FieldRange, line_start: usize, line_end: usize) {
+    let line = head.get(line_start..line_end).unwrap_or_default();
+    let lead = line.iter().position(|b| !blank(*b)).unwrap_or(line.len());
+    let tail = line.iter().rposition(|b| !blank(*b) && *b != b'\r').map_or(lead, |i| i + 1);
+    let more = line_start + lead..line_start + tail;
+    let value = field.value();
+    if let Some(slot) = head.get_mut(value.end) {
+        *slot = b' ';
+    }
+    let len = more.len();
+    head.copy_within(more, value.end + 1);
+    field.value.1 = u32::try_from(value.len() + 1 + len).unwrap_or(field.value.1);
+}
+
+const fn blank(b: u8) -> bool {
+    matches!(b, b' ' | b'\t')
+}
+
+const fn forbidden_in_value(b: u8) -> bool {
+    b < b' ' && b != b'\t' || b == 0x7f
+}
+
+fn range(start: usize, len: usize) -> (u32, u32) {
+    // Heads are limited far below 4 GB by their size limit.
+    (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(len).unwrap_or(0))
+}
+
+/// Text of a client for a message: short, and without control characters.
+fn printable(text: &[u8]) -> String {
+    const SHOWN: usize = 120;
+    let mut shown = String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text)).into_owned();
+    shown.retain(|c| !c.is_control());
+    shown
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! Transports: from a request to a backend's response.
+//!
+//! A [`Transport`] holds what all workers share of one cluster's backends: settings, and the limits that
+//! count over the whole process. The connections themselves belong to the [`Pool`] of one worker.
+
+mod pool;
+
+pub use pool::{Pool, PooledConn};
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+crate::counter_group! {
+    /// `/monitor/http_state`: work with backends over HTTP/1 (lifecycle 24.2).
+    pub http_state "proxy_state" {
+        /// Connections tried.
+        HTTP_BACKEND_CONN_ALL,
+        /// Connections made.
+        HTTP_BACKEND_CONN_SUCC,
+        /// Requests sent.
+        HTTP_BACKEND_REQ_ALL,
+        /// Requests answered.
+        HTTP_BACKEND_REQ_SUCC,
+        /// Responses cancelled because the client had gone.
+        HTTP_CANCEL_ON_CLIENT_CLOSE,
+        /// Never moves: there is no such task here.
+        HTTP_PANIC_BACKEND_READ,
+        /// Never moves: there is no such task here.
+        HTTP_PANIC_BACKEND_WRITE,
+        /// Never moves: there is no such task here.
+        HTTP_PANIC_CLIENT_FLUSH_LOOP,
+        /// Never moves: there is no such task here.
+        HTTP_PANIC_CLIENT_WATCH_LOOP,
+    }
+}
+
+/// Settings of a transport (balance 10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportConf {
+    /// `TimeoutConnSrv`: TCP connect; `None` for no limit, zero fails at once.
+    pub connect_timeout: Option<Duration>,
+    /// `TimeoutResponseHeader`: from the request written to the response head read; `None` for no limit.
+    pub response_header_timeout: Option<Duration>,
+    /// `MaxIdleConnsPerHost`: 0 for a connection a request.
+    pub max_idle_per_host: usize,
+    /// `MaxConnsPerHost`: 0 for no limit.
+    pub max_conns_per_host: usize,
+}
+
+/// Why a request got no response (lifecycle 9).
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// No connection to the backend; nothing was sent.
+    #[error("ConnectError: {reason}, {addr}")]
+    Connect {
+        /// Why.
+        reason: String,
+        /// The backend.
+        addr: Arc<str>,
+    },
+    /// The request could not be written.
+    #[error("WriteRequestError: {reason}")]
+    WriteRequest {
+        /// Why.
+        reason: String,
+        /// Whether the client is to blame: its body could not be read in time.
+        client_timeout: bool,
+        /// Whether a module that processes the body gave up.
+        processing: bool,
+    },
+    /// No proper response head came.
+    #[error("ReadRespHeaderError: {0}")]
+    ReadResponseHead(String),
+    /// The response head did not come in time.
+    #[error("RespHeaderTimeoutError: timeout awaiting response headers")]
+    ResponseHeadTimeout,
+}
+
+/// What all workers share of one cluster's backends.
+#[derive(Debug)]
+pub struct Transport {
+    id: u64,
+    conf: TransportConf,
+    hosts: Mutex<Vec<(Arc<str>, Arc<HostCounts>)>>,
+}
+
+/// Connections to one backend over all workers.
+#[derive(Debug, Default)]
+pub(crate) struct HostCounts {
+    pub(crate) open: AtomicI64,
+    pub(crate) idle: AtomicI64,
+}
+
+impl Transport {
+    /// A transport with those settings.
+    #[must_use]
+    pub fn new(conf: TransportConf) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Relaxed), conf, hosts: Mutex::new(Vec::new()) }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn conf(&self) -> &TransportConf {
+        &self.conf
+    }
+
+    /// The counts of one backend. Asked once by each worker, not once a request.
+    fn host(&self, addr: &Arc<str>) -> Arc<HostCounts> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Hosts that no pool knows any more have left the cluster.
+        hosts.retain(|(known, counts)| known == addr || Arc::strong_count(counts) > 1);
+        if let Some((_, counts)) = hosts.iter().find(|(known, _)| known == addr) {
+            return counts.clone();
+        }
+        let counts = Arc::new(HostCounts::default());
+        hosts.push((addr.clone(), counts.clone()));
+        counts
+    }
+}
+
+/// Connects to `addr` (host or IP, and port) within `timeout`.
+async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net::TcpStream, String> {
+    let dial = async {
+        // An address needs no resolver, and no thread for it.
+        let stream = match addr.parse::<SocketAddr>() {
+            Ok(addr) => tokio::net::TcpStream::connect(addr).await,
+            Err(_) => tokio::net::TcpStream::connect(addr).await,
+        };
+        stream.and_then(|s| s.set_nodelay(true).map(|()| s)).map_err(|e| format!("dial tcp {addr}: {e}"))
+    };
+    match timeout {
+        None => dial.await,
+        Some(limit) => tokio::time::timeout(limit, dial)
+            .await
+            .unwrap_or_else(|_| Err(format!("dial tcp {addr}: i/o timeout"))),
+    }
+}

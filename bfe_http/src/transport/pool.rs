@@ -1,0 +1,190 @@
+//! Idle backend connections of one worker.
+
+use super::{HostCounts, Transport, TransportError, connect, http_state};
+use crate::h1::client::BackendConn;
+use crate::h1::{Stream, client};
+use rustc_hash::FxHashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+
+/// The idle connections of one worker, by transport and backend.
+#[derive(Default)]
+pub struct Pool {
+    /// By transport, then by address.
+    hosts: RefCell<FxHashMap<u64, Hosts>>,
+}
+
+type Hosts = FxHashMap<Arc<str>, Rc<Host>>;
+
+/// One backend of one transport, seen from one worker.
+pub(crate) struct Host {
+    transport: Weak<Transport>,
+    counts: Arc<HostCounts>,
+    max_idle: usize,
+    max_conns: usize,
+    idle: RefCell<VecDeque<BackendConn>>,
+    /// Connections of this worker that are not idle.
+    busy: Cell<usize>,
+}
+
+/// A connection that goes back to its pool when it has been used well, and is closed otherwise.
+pub struct PooledConn {
+    conn: Option<BackendConn>,
+    host: Rc<Host>,
+    /// It is back in the pool, so it is not to be counted as closed.
+    returned: bool,
+}
+
+impl Pool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An idle connection to `addr`, or a new one.
+    ///
+    /// # Errors
+    /// [`TransportError::Connect`] when there is none to be had.
+    pub async fn get(
+        &self,
+        transport: &Arc<Transport>,
+        addr: &Arc<str>,
+    ) -> Result<PooledConn, TransportError> {
+        let host = self.host(transport, addr);
+        if let Some(idle) = host.take_idle() {
+            return Ok(idle);
+        }
+        let fail = |reason| TransportError::Connect { reason, addr: addr.clone() };
+        let reserved = host
+            .reserve()
+            .map_err(|max| fail(format!("cm key[|http|{addr}] greater than max conns[{max}]")))?;
+        http_state::group().inc(http_state::HTTP_BACKEND_CONN_ALL);
+        let stream = connect(addr, transport.conf().connect_timeout).await.map_err(fail)?;
+        http_state::group().inc(http_state::HTTP_BACKEND_CONN_SUCC);
+        Ok(reserved.filled(BackendConn::new(Stream::Tcp(stream))))
+    }
+
+    fn host(&self, transport: &Arc<Transport>, addr: &Arc<str>) -> Rc<Host> {
+        let mut hosts = self.hosts.borrow_mut();
+        let of_transport = hosts.entry(transport.id).or_default();
+        if let Some(host) = of_transport.get(addr.as_ref()) {
+            return host.clone();
+        }
+        let conf = transport.conf();
+        let host = Rc::new(Host {
+            transport: Arc::downgrade(transport),
+            counts: transport.host(addr),
+            max_idle: conf.max_idle_per_host,
+            max_conns: conf.max_conns_per_host,
+            idle: RefCell::default(),
+            busy: Cell::new(0),
+        });
+        of_transport.insert(addr.clone(), host.clone());
+        host
+    }
+
+    /// Drops idle connections that their backend has closed, and what belongs to transports that are gone.
+    /// To be called now and then.
+    pub fn sweep(&self) {
+        let mut hosts = self.hosts.borrow_mut();
+        hosts.retain(|_, of_transport| {
+            of_transport.retain(|_, host| {
+                if host.transport.strong_count() == 0 {
+                    host.drop_idle(|_| false);
+                    return false;
+                }
+                host.drop_idle(BackendConn::is_quiet);
+                host.busy.get() > 0 || !host.idle.borrow().is_empty()
+            });
+            !of_transport.is_empty()
+        });
+    }
+}
+
+impl Host {
+    /// The idle connection used last, if it is still good.
+    fn take_idle(self: &Rc<Self>) -> Option<PooledConn> {
+        loop {
+            let mut conn = self.idle.borrow_mut().pop_back()?;
+            self.counts.idle.fetch_sub(1, Relaxed);
+            if conn.is_quiet() {
+                self.busy.set(self.busy.get() + 1);
+                return Some(PooledConn { conn: Some(conn), host: self.clone(), returned: false });
+            }
+            self.counts.open.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Room for one more connection; the limit where there is none.
+    fn reserve(self: &Rc<Self>) -> Result<PooledConn, usize> {
+        let open = self.counts.open.fetch_add(1, Relaxed);
+        let reserved = PooledConn { conn: None, host: self.clone(), returned: false };
+        self.busy.set(self.busy.get() + 1);
+        if self.max_conns > 0 && usize::try_from(open).unwrap_or(0) >= self.max_conns {
+            return Err(self.max_conns);
+        }
+        Ok(reserved)
+    }
+
+    /// Takes a connection back; where too many are idle, the oldest of this worker goes.
+    fn put(&self, conn: BackendConn) {
+        if self.max_idle == 0 || self.transport.strong_count() == 0 {
+            self.counts.open.fetch_sub(1, Relaxed);
+            return;
+        }
+        let idle = self.counts.idle.fetch_add(1, Relaxed) + 1;
+        self.idle.borrow_mut().push_back(conn);
+        if usize::try_from(idle).unwrap_or(0) > self.max_idle && self.idle.borrow_mut().pop_front().is_some()
+        {
+            self.counts.idle.fetch_sub(1, Relaxed);
+            self.counts.open.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn drop_idle(&self, keep: impl FnMut(&mut BackendConn) -> bool) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain_mut(keep);
+        let gone = i64::try_from(before - idle.len()).unwrap_or(0);
+        self.counts.idle.fetch_sub(gone, Relaxed);
+        self.counts.open.fetch_sub(gone, Relaxed);
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.drop_idle(|_| false);
+    }
+}
+
+impl PooledConn {
+    fn filled(mut self, conn: BackendConn) -> Self {
+        self.conn = Some(conn);
+        self
+    }
+
+    /// Gives the connection back for other requests.
+    pub(crate) fn reuse(mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.returned = true;
+            self.host.put(conn);
+        }
+    }
+
+    pub(crate) fn conn(&mut self) -> Result<&mut BackendConn, client::Closed> {
+        self.conn.as_mut().ok_or(client::Closed)
+    }
+}
+
+impl Drop for PooledConn {
+    fn drop(&mut self) {
+        self.host.busy.set(self.host.busy.get().saturating_sub(1));
+        if !self.returned {
+            self.host.counts.open.fetch_sub(1, Relaxed);
+        }
+    }
+}
