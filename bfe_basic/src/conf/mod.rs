@@ -1,4 +1,44 @@
-//! Dialects of configuration files, and errors that name file, place, value and reason.
+//! Dialects of configuration files, and errors that name file, place, key, value and reason.
 //!
 //! Every loader of the house works in three steps, in files of the same three names: `raw` (serde structs,
 //! exactly the file's shape), `check` (defaults and validation), `table` (what requests look things up in).
+//!
+//! - [`json`] reads the `*.data` files,
+//! - [`ini`] reads `bfe.conf` and the modules' own `*.conf` files,
+//! - [`conf_path`] resolves the names of files that a configuration mentions,
+//! - [`Faults`] gathers the errors that a check finds, so that one run tells all of them.
+
+mod error;
+mod hint;
+pub mod ini;
+pub mod json;
+mod path;
+
+pub use error::{ConfError, ConfErrors, Faults, MAX_ERRORS, Place};
+pub use hint::did_you_mean;
+pub use path::{conf_path, lexical_clean};
+
+/// The largest configuration file that is read, in bytes. Places in a file are kept as 32-bit offsets.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Reads a whole configuration file, up to [`MAX_FILE_BYTES`].
+///
+/// # Errors
+/// When the file cannot be opened or read, or is too large.
+pub fn read_bytes(path: &std::path::Path) -> Result<Vec<u8>, ConfError> {
+    use std::io::Read as _;
+    let name = path.display().to_string();
+    let read = || -> std::io::Result<Vec<u8>> {
+        let file = std::fs::File::open(path)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
+            Err(ConfError::of_file(&name, format!("file is larger than {MAX_FILE_BYTES} bytes")))
+        }
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(ConfError::of_file(&name, format!("cannot read file: {error}"))),
+    }
+}

@@ -1,0 +1,447 @@
+//! serde over the tape: where the dialect's rules on types, names and repetition live.
+
+use super::path::{Path, Step, start};
+use super::scan::{Kind, Node, Tape};
+use super::text::{raw_text, string_text};
+use crate::conf::hint::did_you_mean;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use std::cell::RefCell;
+use std::fmt;
+
+/// How deep typed values may lie in each other. Only types that contain themselves get anywhere near.
+const MAX_TYPED_DEPTH: u32 = 128;
+/// How many warnings are kept.
+const MAX_WARNINGS: usize = 50;
+
+/// A value of the wrong type, or one that its type refused.
+#[derive(Debug)]
+pub(super) struct Error {
+    /// Innermost step first.
+    path: Vec<Step>,
+    at: Option<usize>,
+    reason: String,
+}
+
+impl Error {
+    fn within(mut self, step: impl Into<Step>) -> Self {
+        self.path.push(step.into());
+        self
+    }
+
+    /// Gives the error a place, unless something further in has done so.
+    fn at(mut self, node: Node) -> Self {
+        self.at.get_or_insert(start(node));
+        self
+    }
+
+    pub(super) fn into_parts(mut self) -> (Path, Option<usize>, String) {
+        self.path.reverse();
+        (Path(self.path), self.at, self.reason)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl serde::de::Error for Error {
+    fn custom<M: fmt::Display>(reason: M) -> Self {
+        Self { path: Vec::new(), at: None, reason: reason.to_string() }
+    }
+}
+
+/// What all values of a file share.
+pub(super) struct Context<'t> {
+    text: &'t str,
+    tape: &'t Tape,
+    warnings: RefCell<Vec<(usize, String)>>,
+}
+
+impl<'t> Context<'t> {
+    pub(super) fn new(text: &'t str, tape: &'t Tape) -> Self {
+        Self { text, tape, warnings: RefCell::default() }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<(usize, String)> {
+        self.warnings.into_inner()
+    }
+
+    fn node(&self, index: u32) -> Result<Node, Error> {
+        self.tape.get(index).ok_or_else(|| Error::custom("unexpected end of file"))
+    }
+
+    /// The members of an object: nodes of key and value, index of the value.
+    fn members(&self, index: u32) -> impl Iterator<Item = (Node, u32)> {
+        let end = self.tape.get(index).map_or(0, |node| node.next);
+        let mut at = index + 1;
+        std::iter::from_fn(move || {
+            let key = (at < end).then(|| self.tape.get(at)).flatten()?;
+            at = self.tape.get(key.next)?.next;
+            Some((key, key.next))
+        })
+    }
+}
+
+/// A value, with the earlier ones that the same field was given.
+pub(super) struct Value<'c, 't> {
+    context: &'c Context<'t>,
+    index: u32,
+    /// Almost always empty, which costs no allocation.
+    earlier: Vec<u32>,
+    depth: u32,
+}
+
+impl<'c, 't> Value<'c, 't> {
+    pub(super) fn root(context: &'c Context<'t>) -> Self {
+        Self { context, index: 0, earlier: Vec::new(), depth: 0 }
+    }
+
+    fn node(&self) -> Result<Node, Error> {
+        self.context.node(self.index)
+    }
+
+    fn mismatch(&self, node: Node, expected: &str) -> Error {
+        let raw = raw_text(self.context.text, node);
+        let found = match node.kind {
+            Kind::Null => "null".to_owned(),
+            Kind::Bool => raw.to_owned(),
+            Kind::Number => format!("the number {}", shorten(raw)),
+            Kind::String { .. } => format!("the string \"{}\"", shorten(raw)),
+            Kind::Array => "a list".to_owned(),
+            Kind::Object => "an object".to_owned(),
+        };
+        Error::custom(format_args!("expected {expected}, found {found}")).at(node)
+    }
+
+    /// The value as one of a kind that replaces what was there before; `None` for null. The earlier values are
+    /// looked at for their kind only.
+    fn one(&self, expected: &str, accepts: impl Fn(Kind) -> bool) -> Result<Option<Node>, Error> {
+        for &index in &self.earlier {
+            let node = self.context.node(index)?;
+            if node.kind != Kind::Null && !accepts(node.kind) {
+                return Err(self.mismatch(node, expected));
+            }
+        }
+        let node = self.node()?;
+        match node.kind {
+            Kind::Null => Ok(None),
+            kind if accepts(kind) => Ok(Some(node)),
+            _ => Err(self.mismatch(node, expected)),
+        }
+    }
+
+    /// The objects that make up this value, earliest first; null forgets what came before it.
+    fn objects(&self) -> Result<Vec<u32>, Error> {
+        if self.depth > MAX_TYPED_DEPTH {
+            return Err(Error::custom("exceeded max depth of typed values").at(self.node()?));
+        }
+        let mut objects = Vec::with_capacity(1);
+        for &index in self.earlier.iter().chain([&self.index]) {
+            let node = self.context.node(index)?;
+            match node.kind {
+                Kind::Object => objects.push(index),
+                Kind::Null => objects.clear(),
+                _ => return Err(self.mismatch(node, "an object")),
+            }
+        }
+        Ok(objects)
+    }
+
+    fn number<N: std::str::FromStr + Default>(&self, expected: &str) -> Result<N, Error> {
+        let Some(node) = self.one(expected, |kind| kind == Kind::Number)? else { return Ok(N::default()) };
+        raw_text(self.context.text, node).parse().map_err(|_| self.mismatch(node, expected))
+    }
+}
+
+fn shorten(raw: &str) -> String {
+    match raw.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", raw.get(..at).unwrap_or_default()),
+        None => raw.to_owned(),
+    }
+}
+
+const INTEGER: &str = "an integer (digits only, within 64 bits)";
+
+macro_rules! integers {
+    ($($method:ident $visit:ident $type:ty),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let node = self.node()?;
+            visitor.$visit(self.number::<$type>(INTEGER)?).map_err(|error: Error| error.at(node))
+        }
+    )*};
+}
+
+macro_rules! strings {
+    ($($method:ident),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let node = self.node()?;
+            let found = self.one("a string", |kind| matches!(kind, Kind::String { .. }))?;
+            match found.map(|found| string_text(self.context.text, found)) {
+                None => visitor.visit_str(""),
+                Some(std::borrow::Cow::Borrowed(text)) => visitor.visit_str(text),
+                Some(std::borrow::Cow::Owned(text)) => visitor.visit_string(text),
+            }
+            .map_err(|error: Error| error.at(node))
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Value<'_, '_> {
+    type Error = Error;
+
+    integers!(
+        deserialize_i8 visit_i64 i64, deserialize_i16 visit_i64 i64, deserialize_i32 visit_i64 i64,
+        deserialize_i64 visit_i64 i64, deserialize_u8 visit_i64 i64, deserialize_u16 visit_i64 i64,
+        deserialize_u32 visit_i64 i64, deserialize_u64 visit_u64 u64
+    );
+    strings!(deserialize_str, deserialize_string, deserialize_char, deserialize_identifier);
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let node = self.node()?;
+        match node.kind {
+            Kind::Null => visitor.visit_unit(),
+            Kind::Bool => self.deserialize_bool(visitor),
+            Kind::String { .. } => self.deserialize_str(visitor),
+            Kind::Array => self.deserialize_seq(visitor),
+            Kind::Object => self.deserialize_map(visitor),
+            Kind::Number => match raw_text(self.context.text, node).parse::<i64>() {
+                Ok(number) => visitor.visit_i64(number),
+                Err(_) => self.deserialize_f64(visitor),
+            },
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let node = self.one("true or false", |kind| kind == Kind::Bool)?;
+        visitor.visit_bool(node.is_some_and(|node| raw_text(self.context.text, node) == "true"))
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let expected = "a number within the range of 64-bit floats";
+        let number = self.number::<f64>(expected)?;
+        if number.is_infinite() {
+            return Err(self.mismatch(self.node()?, expected));
+        }
+        visitor.visit_f64(number)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.node()?.kind == Kind::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.one("null", |_| false)?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let list = self.one("a list", |kind| kind == Kind::Array)?;
+        if self.depth > MAX_TYPED_DEPTH {
+            return Err(Error::custom("exceeded max depth of typed values").at(self.node()?));
+        }
+        let end = list.map_or(0, |node| node.next);
+        let elements =
+            Elements { context: self.context, at: self.index + 1, end, position: 0, depth: self.depth + 1 };
+        let node = self.node()?;
+        visitor.visit_seq(elements).map_err(|error| error.at(node))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let context = self.context;
+        let node = self.node()?;
+        let members = self.objects()?.into_iter().flat_map(|index| context.members(index));
+        let members = Members { context, members, value: None, depth: self.depth + 1 };
+        visitor.visit_map(members).map_err(|error| error.at(node))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let context = self.context;
+        let node = self.node()?;
+        let mut given: Vec<Given> = Vec::with_capacity(fields.len());
+        let mut unknown: Vec<Node> = Vec::new();
+        for object in self.objects()? {
+            for (key, value) in context.members(object) {
+                let name = string_text(context.text, key);
+                let field = fields.iter().copied().find(|field| field.eq_ignore_ascii_case(&name));
+                match field {
+                    None => unknown.push(key),
+                    Some(field) => match given.iter_mut().find(|given| given.field == field) {
+                        None => given.push(Given { field, value, earlier: Vec::new() }),
+                        Some(given) => {
+                            given.earlier.push(given.value);
+                            given.value = value;
+                        }
+                    },
+                }
+            }
+        }
+        warn_of_unknown(context, &unknown, &given, fields);
+        let members = Fields { context, given: given.into_iter(), current: None, depth: self.depth + 1 };
+        visitor.visit_map(members).map_err(|error| error.at(node))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let node = self.node()?;
+        let found = self.one("a string", |kind| matches!(kind, Kind::String { .. }))?;
+        let text = found.map(|found| string_text(self.context.text, found)).unwrap_or_default();
+        visitor.visit_enum(text.into_deserializer()).map_err(|error: Error| error.at(node))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! { i128 u128 }
+}
+
+/// A field that was given, and all its values.
+struct Given {
+    field: &'static str,
+    value: u32,
+    earlier: Vec<u32>,
+}
+
+/// Notes the unknown keys of an object that are near to a field it lacks.
+fn warn_of_unknown(context: &Context<'_>, unknown: &[Node], given: &[Given], fields: &[&'static str]) {
+    for &key in unknown {
+        let mut warnings = context.warnings.borrow_mut();
+        if warnings.len() >= MAX_WARNINGS {
+            return;
+        }
+        let name = string_text(context.text, key);
+        let absent = fields.iter().copied().filter(|field| given.iter().all(|given| given.field != *field));
+        if let Some(meant) = did_you_mean(&name, absent) {
+            let reason = format!("unknown key \"{}\" is ignored; did you mean \"{meant}\"?", shorten(&name));
+            warnings.push((start(key), reason));
+        }
+    }
+}
+
+/// The members of a map, repeated keys repeatedly.
+struct Members<'c, 't, I> {
+    context: &'c Context<'t>,
+    members: I,
+    value: Option<(Node, u32)>,
+    depth: u32,
+}
+
+impl<'de, I: Iterator<Item = (Node, u32)>> MapAccess<'de> for Members<'_, '_, I> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        self.value = self.members.next();
+        let Some((key, _)) = self.value else { return Ok(None) };
+        let text = string_text(self.context.text, key);
+        seed.deserialize(text.into_deserializer()).map(Some).map_err(|error: Error| error.at(key))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let (key, index) = self.value.ok_or_else(|| Error::custom("value asked for before its key"))?;
+        let value = Value { context: self.context, index, earlier: Vec::new(), depth: self.depth };
+        seed.deserialize(value).map_err(|error| error.within(&*string_text(self.context.text, key)))
+    }
+}
+
+/// The fields of a struct, each once.
+struct Fields<'c, 't> {
+    context: &'c Context<'t>,
+    given: std::vec::IntoIter<Given>,
+    current: Option<Given>,
+    depth: u32,
+}
+
+impl<'de> MapAccess<'de> for Fields<'_, '_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        self.current = self.given.next();
+        let Some(given) = &self.current else { return Ok(None) };
+        seed.deserialize(given.field.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let given = self.current.take().ok_or_else(|| Error::custom("value asked for before its key"))?;
+        let value =
+            Value { context: self.context, index: given.value, earlier: given.earlier, depth: self.depth };
+        seed.deserialize(value).map_err(|error| error.within(given.field))
+    }
+}
+
+/// The elements of a list.
+struct Elements<'c, 't> {
+    context: &'c Context<'t>,
+    at: u32,
+    end: u32,
+    position: usize,
+    depth: u32,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, '_> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        let value = Value { context: self.context, index: self.at, earlier: Vec::new(), depth: self.depth };
+        self.at = value.node()?.next;
+        let position = self.position;
+        self.position += 1;
+        seed.deserialize(value).map(Some).map_err(|error| error.within(position))
+    }
+}
