@@ -1,1 +1,17 @@
 //! Callback points, handler lists and the module registry of the BFE load balancer.
+//!
+//! A module is a name and an `init`: it reads its configuration, registers handlers at the nine points of a
+//! connection's and a request's way ([`Point`]), and pages for the monitor port ([`WebHandlers`]). Modules
+//! are switched on by name in `bfe.conf`; the order in which their handlers run is fixed.
+
+mod callback;
+pub mod metrics;
+mod module;
+pub mod web;
+
+pub use callback::{
+    AsyncRequestFilter, Callbacks, Handled, HandlerResult, LocalBoxFuture, Point, Progress, RequestOutcome,
+    WrongPoint,
+};
+pub use module::{InitError, Module, Registry};
+pub use web::{Query, WebHandlers};

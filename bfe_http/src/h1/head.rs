@@ -84,7 +84,7 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
     let version_text = line.get(target_end + 1..).unwrap_or_default();
     let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
     // A control byte in the method could end the line early for whoever reads it next.
-    if line.get(..method_end).is_some_and(|m| m.iter().any(|b| b.is_ascii_control())) {
+    if line.get(..method_end).is_some_and(|m| m.iter().any(u8::is_ascii_control)) {
         return Err(bad_line());
     }
     let fields = parse_fields(&mut head, next, Strictness::Request)?;

@@ -40,85 +40,114 @@ pub(super) struct Plan {
     pub(super) close: bool,
 }
 
+/// Fields of the response that are not written.
+#[derive(Clone, Copy, Default)]
+struct LeftOut {
+    connection: bool,
+    content_type: bool,
+    content_length: bool,
+    transfer_encoding: bool,
+}
+
+impl LeftOut {
+    fn covers(self, name: &[u8]) -> bool {
+        match name {
+            b"Connection" => self.connection,
+            b"Content-Type" => self.content_type,
+            b"Content-Length" => self.content_length,
+            b"Transfer-Encoding" => self.transfer_encoding,
+            _ => false,
+        }
+    }
+}
+
 /// Decides, and writes the head to `out`.
 pub(super) fn write_head(
     out: &mut Vec<u8>,
     facts: RequestFacts,
     status: u16,
-    header: &mut Header,
+    header: &Header,
     known: &Known<'_>,
 ) -> Plan {
     let is_11 = facts.version.is_11();
-    let mut close = false;
-    let mut computed_length = None;
+    let mut left_out = LeftOut::default();
     let mut extra_connection: Option<&'static str> = None;
 
+    let mut connection = header.get("Connection").unwrap_or_default();
     if known.draining && facts.plain_11 {
-        header.set("Connection", "close");
+        left_out.connection = true;
+        extra_connection = Some("close");
+        connection = b"close";
     }
-    let mut declared = header.get("Content-Length").and_then(parse_length);
-    let has_length = header.contains("Content-Length");
-    if known.complete && status != 304 && !has_length && (!facts.is_head || !known.first.is_empty()) {
+
+    let given_length = header.get("Content-Length");
+    let mut computed_length = None;
+    if known.complete
+        && status != 304
+        && given_length.is_none()
+        && (!facts.is_head || !known.first.is_empty())
+    {
         computed_length = Some(known.first.len() as u64);
-        declared = computed_length;
     }
-    let knows_length = has_length || computed_length.is_some();
+    let mut declared = given_length.and_then(parse_length).or(computed_length);
+    let knows_length = given_length.is_some() || computed_length.is_some();
+
+    let mut close = known.body_left || !known.keep_alive_enabled || connection == b"close";
     if !is_11 && facts.wants_keep_alive && (facts.is_head || knows_length) {
-        if !header.contains("Connection") {
+        if !header.contains("Connection") && !known.draining {
             extra_connection = Some("keep-alive");
         }
     } else if !is_11 || facts.wants_close {
         close = true;
     }
-    let connection = header.get("Connection").unwrap_or_default();
-    if connection == b"close" || !known.keep_alive_enabled || known.body_left {
-        close = true;
-    }
 
     let mut sniffed = None;
     if status == 304 {
-        header.del("Content-Type");
-        header.del("Content-Length");
-        header.del("Transfer-Encoding");
+        left_out.content_type = true;
+        left_out.content_length = true;
+        left_out.transfer_encoding = true;
         declared = None;
     } else if !header.contains("Content-Type") {
         sniffed = Some(sniff::content_type(known.first));
     }
-    let date = (!header.contains("Date")).then(http_date);
 
-    if let Some(encoding) = header.get("Transfer-Encoding")
-        && encoding != b"identity"
-        && declared.is_some()
-    {
-        header.del("Content-Length");
+    let encoding = header.get("Transfer-Encoding").filter(|e| *e != b"identity");
+    if encoding.is_some() && declared.is_some() {
+        left_out.content_length = true;
         computed_length = None;
         declared = None;
     }
     let mut chunked = false;
     if facts.is_head || status == 304 {
-        // The header stays as it is.
+        // The framing fields stay as the backend sent them.
     } else if status == 204 || declared.is_some() {
-        header.del("Transfer-Encoding");
-    } else if is_11 {
-        chunked = true;
-        header.del("Transfer-Encoding");
-        header.del("Content-Length");
+        left_out.transfer_encoding = true;
     } else {
-        close = true;
-        header.del("Transfer-Encoding");
+        left_out.transfer_encoding = true;
+        if is_11 {
+            chunked = true;
+            left_out.content_length = true;
+        } else {
+            close = true;
+        }
     }
-    if close && !has_token(header.get("Connection").unwrap_or_default(), b"close") {
-        header.del("Connection");
-        extra_connection =
-            if is_11 { Some("close") } else { extra_connection.filter(|_| !known.keep_alive_enabled) };
+    if close && !has_token(connection, b"close") {
+        left_out.connection = true;
+        // A 1.0 client that asked for keep-alive is told so even where the connection ends (Q27).
+        extra_connection = if is_11 { Some("close") } else { extra_connection };
     }
 
     // A client of HTTP/0.9 gets the body alone.
-    if facts.version >= crate::Version::HTTP_10 {
+    let has_head = facts.version >= crate::Version::HTTP_10;
+    if has_head {
         encode::status_line(out, is_11, status);
-        header.for_each_sorted(|name, value| encode::field(out, name, value));
-        if let Some(date) = date {
-            encode::field(out, b"Date", &date);
+        header.for_each_sorted(|name, value| {
+            if !left_out.covers(name) {
+                encode::field(out, name, value);
+            }
+        });
+        if !header.contains("Date") {
+            encode::field(out, b"Date", &http_date());
         }
         if let Some(n) = computed_length {
             out.extend_from_slice(b"Content-Length: ");
@@ -138,7 +167,7 @@ pub(super) fn write_head(
     }
     let framing = if facts.is_head || status == 304 {
         ResponseFraming::Swallow
-    } else if chunked && facts.version >= crate::Version::HTTP_10 {
+    } else if chunked && has_head {
         ResponseFraming::Chunked
     } else {
         ResponseFraming::Plain
@@ -167,7 +196,7 @@ mod tests {
             header.add(*name, *value);
         }
         let mut out = Vec::new();
-        let plan = write_head(&mut out, facts, status, &mut header, known);
+        let plan = write_head(&mut out, facts, status, &header, known);
         (plan, String::from_utf8(out).unwrap())
     }
 

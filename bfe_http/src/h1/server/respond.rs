@@ -97,8 +97,8 @@ thread_local! {
 const KEPT: (usize, usize) = (64, 64 * 1024);
 
 impl Connection {
-    /// Sends a response to the request read last.
-    pub async fn respond(&self, mut res: Response, options: &SendOptions) -> Sent {
+    /// Sends a response to the request read last. Its body is used up; status and header stay.
+    pub async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent {
         let body_left = self.settle_request_body(options.origin).await;
         let out = OUT.with_borrow_mut(Vec::pop).unwrap_or_default();
         let mut sender = Sender { conn: self, out, sent: Sent::default(), flush_timer: None, declared: None };
@@ -181,7 +181,7 @@ enum Event {
 impl Sender<'_> {
     async fn send(
         &mut self,
-        mut res: Response,
+        res: &Response,
         body: &mut Body,
         options: &SendOptions,
         body_left: bool,
@@ -202,7 +202,7 @@ impl Sender<'_> {
             }
             known.first = &first;
         }
-        let plan = write_head(&mut self.out, self.conn.facts, res.status, &mut res.header, &known);
+        let plan = write_head(&mut self.out, self.conn.facts, res.status, &res.header, &known);
         self.sent.header_len = self.out.len() as u64;
         self.declared = plan.declared;
         if !first.is_empty() {
