@@ -1,6 +1,6 @@
 //! Bodies: streamed from where they come, one piece at a time.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
@@ -75,9 +75,51 @@ impl Body {
         }
     }
 
+    /// Reads at most `max` bytes from the start of the body, and puts them back: the body gives them again,
+    /// then what follows. A body that ends before is in memory afterwards.
+    ///
+    /// # Errors
+    /// When the body cannot be read; it is lost then.
+    pub async fn peek(&mut self, max: usize) -> Result<Bytes, BodyError> {
+        if let Self::Full(bytes) = self {
+            return Ok(bytes.slice(..bytes.len().min(max)));
+        }
+        let mut seen = BytesMut::new();
+        while seen.len() < max {
+            match self.data().await {
+                None => {
+                    let seen = seen.freeze();
+                    *self = Self::Full(seen.clone());
+                    return Ok(seen);
+                }
+                Some(Err(e)) => return Err(e),
+                Some(Ok(piece)) => seen.extend_from_slice(&piece),
+            }
+        }
+        let first = seen.freeze();
+        let rest = std::mem::take(self);
+        *self = Self::Stream(Box::new(Peeked { first: first.clone(), rest }));
+        Ok(first.slice(..max))
+    }
+
     /// Waits for the next piece, never empty; `None` at the end.
     pub async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|cx| self.poll_data(cx)).await
+    }
+}
+
+/// A body whose beginning has been read and put back.
+struct Peeked {
+    first: Bytes,
+    rest: Body,
+}
+
+impl BodyStream for Peeked {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.first.is_empty() {
+            return self.rest.poll_data(cx);
+        }
+        Poll::Ready(Some(Ok(std::mem::take(&mut self.first))))
     }
 }
 

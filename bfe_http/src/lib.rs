@@ -10,8 +10,10 @@ mod body;
 mod buffer;
 pub mod counter;
 mod date;
+mod exchange;
 pub mod h1;
 mod header;
+pub mod proxy_protocol;
 mod request;
 mod response;
 pub mod sniff;
@@ -21,6 +23,7 @@ pub mod url;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use date::http_date;
+pub use exchange::Exchange;
 pub use header::{Header, canonical, is_token};
 pub use request::{Request, RequestState, Version};
 pub use response::Response;

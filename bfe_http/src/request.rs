@@ -73,6 +73,20 @@ pub struct RequestState {
 }
 
 impl Request {
+    /// Whether the URL still says what the client sent, so that the target can be forwarded byte for byte.
+    #[must_use]
+    pub fn is_target_unchanged(&self) -> bool {
+        let target = self.request_uri.as_ref();
+        let (path, query) = match memchr::memchr(b'?', target) {
+            Some(at) => (target.get(..at), target.get(at + 1..)),
+            None => (Some(target), Some(&b""[..])),
+        };
+        let (path, query) = (path.unwrap_or_default(), query.unwrap_or_default());
+        query == self.url.raw_query.as_ref()
+            && (path == self.url.path.as_ref()
+                || crate::url::unescape(path, false).is_some_and(|p| p.as_ref() == self.url.path.as_ref()))
+    }
+
     /// A request for tests and for requests that BFE makes itself: HTTP/1.1, no header fields, no body.
     ///
     /// # Errors

@@ -1,1 +1,21 @@
 //! Listeners, workers, the request pipeline and the monitor server of the BFE load balancer.
+//!
+//! [`Server::load`] reads a whole configuration tree; [`Server::run`] serves until a signal ends it.
+
+pub mod config;
+mod connection;
+mod listener;
+mod live;
+mod monitor;
+mod pipeline;
+mod proxy_header;
+mod server;
+mod signals;
+mod state;
+mod tables;
+mod worker;
+
+pub use server::{Server, StartError};
+
+/// The BFE release that this program stands in for.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,6 @@
 //! Heads on their way out.
 
-use crate::{Header, Url, status};
+use crate::{Header, Request, status};
 use bytes::Bytes;
 use std::io::Write;
 
@@ -58,17 +58,17 @@ pub fn request_head(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The target of a request towards a backend (lifecycle 7.1): the client's own bytes where nothing changed
+/// The target of a request towards a backend (lifecycle 7.1): the client's own bytes where no module changed
 /// it, else path and query encoded anew.
 #[must_use]
-pub fn target(method: &[u8], request_uri: &Bytes, url: &Url, unchanged: bool) -> Bytes {
-    if unchanged && request_uri.starts_with(b"/") {
-        return request_uri.clone();
+pub fn target(req: &Request) -> Bytes {
+    if req.request_uri.starts_with(b"/") && req.is_target_unchanged() {
+        return req.request_uri.clone();
     }
-    if method == b"CONNECT" && url.path.is_empty() {
-        return url.host.clone();
+    if req.method.as_ref() == b"CONNECT" && req.url.path.is_empty() {
+        return req.url.host.clone();
     }
-    url.request_uri()
+    req.url.request_uri()
 }
 
 /// Writes the status line of a response, with BFE's own reason.

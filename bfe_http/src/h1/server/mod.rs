@@ -17,7 +17,7 @@ use super::timer::Deadline;
 use crate::{Body, BodyError, Request, Version, buffer};
 use body::{BodyState, RequestBody};
 use bytes::{Bytes, BytesMut};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -95,8 +95,8 @@ pub enum Expectation {
 pub struct Connection {
     inner: Rc<RefCell<Inner>>,
     limits: Limits,
-    serial: u32,
-    facts: RequestFacts,
+    serial: Cell<u32>,
+    facts: Cell<RequestFacts>,
 }
 
 /// What of the request decides how the response is written.
@@ -152,7 +152,7 @@ impl Connection {
             body_read: 0,
             interim: b"",
         };
-        Self { inner: Rc::new(RefCell::new(inner)), limits, serial: 0, facts: RequestFacts::default() }
+        Self { inner: Rc::new(RefCell::new(inner)), limits, serial: Cell::new(0), facts: Cell::default() }
     }
 
     /// Until when reading may take; `None` for ever.
@@ -168,7 +168,7 @@ impl Connection {
     /// Number of the last request, from 1; a failed read counts.
     #[must_use]
     pub fn serial(&self) -> u32 {
-        self.serial
+        self.serial.get()
     }
 
     /// How many bytes of the current request's body have been read.
@@ -187,26 +187,26 @@ impl Connection {
     ///
     /// # Errors
     /// See [`ReadError`]; the connection is of no use for reading afterwards.
-    pub async fn read_request(&mut self) -> Result<Request, ReadError> {
+    pub async fn read_request(&self) -> Result<Request, ReadError> {
         let max = self.limits.max_header_bytes.saturating_add(HEAD_SLACK);
         let read = poll_fn(|cx| self.inner.borrow_mut().poll_head(cx, max)).await;
-        self.serial = self.serial.saturating_add(1);
+        self.serial.set(self.serial.get().saturating_add(1));
         let (head, start) = read?;
         let mut req = head::parse_request(head, self.limits.max_uri_bytes).map_err(|e| match e {
             HeadError::LongTarget(_) => ReadError::LongTarget(e),
             e => ReadError::Bad(e),
         })?;
-        req.state.serial_number = self.serial;
+        req.state.serial_number = self.serial.get();
         req.state.start_time = Some(start);
         let framing = framing::of_request(&mut req).map_err(|e| ReadError::Bad(e.into()))?;
         let connection = req.header.get("Connection").unwrap_or_default();
-        self.facts = RequestFacts {
+        self.facts.set(RequestFacts {
             version: req.version,
             plain_11: req.proto.as_ref() == b"HTTP/1.1",
             is_head: req.method.as_ref() == b"HEAD",
             wants_close: framing::has_token(connection, b"close"),
             wants_keep_alive: framing::has_token(connection, b"keep-alive"),
-        };
+        });
         let mut inner = self.inner.borrow_mut();
         inner.interim = b"";
         inner.body = BodyState::new(framing);

@@ -96,9 +96,27 @@ thread_local! {
 /// Most output buffers kept, and how large one may have grown.
 const KEPT: (usize, usize) = (64, 64 * 1024);
 
+impl crate::Exchange for Connection {
+    async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent {
+        self.send_response(res, options).await
+    }
+
+    fn set_read_deadline(&self, at: Option<std::time::Instant>) {
+        Self::set_read_deadline(self, at);
+    }
+
+    fn set_write_deadline(&self, at: Option<std::time::Instant>) {
+        Self::set_write_deadline(self, at);
+    }
+
+    fn body_read(&self) -> u64 {
+        Self::body_read(self)
+    }
+}
+
 impl Connection {
     /// Sends a response to the request read last. Its body is used up; status and header stay.
-    pub async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent {
+    pub async fn send_response(&self, res: &mut Response, options: &SendOptions) -> Sent {
         let body_left = self.settle_request_body(options.origin).await;
         let out = OUT.with_borrow_mut(Vec::pop).unwrap_or_default();
         let mut sender = Sender { conn: self, out, sent: Sent::default(), flush_timer: None, declared: None };
@@ -197,12 +215,12 @@ impl Sender<'_> {
         let mut failed = None;
         if options.flush != FlushPolicy::Immediate {
             (first, known.complete, failed) = self.first_bytes(body, options).await;
-            if self.conn.facts.is_head {
+            if self.conn.facts.get().is_head {
                 first = Bytes::new();
             }
             known.first = &first;
         }
-        let plan = write_head(&mut self.out, self.conn.facts, res.status, &res.header, &known);
+        let plan = write_head(&mut self.out, self.conn.facts.get(), res.status, &res.header, &known);
         self.sent.header_len = self.out.len() as u64;
         self.declared = plan.declared;
         if !first.is_empty() {

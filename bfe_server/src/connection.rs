@@ -1,0 +1,201 @@
+//! Client connections: accepting them, and serving their requests one after the other (lifecycle 3 to 5).
+
+use crate::pipeline::{self, After};
+use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::worker::{Place, Worker};
+use crate::proxy_header;
+use bfe_basic::{ErrorCode, Proto, Request, Session};
+use bfe_http::h1::Stream;
+use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
+use bfe_http::{Exchange, Response};
+use bfe_module::{HandlerResult, Point};
+use bytes::BytesMut;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a client that may still be sending gets to read its last answer.
+const LINGER: Duration = Duration::from_millis(500);
+/// Pause after an accept that failed; doubled with each failure in a row.
+const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Accepts connections until it is aborted.
+pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener) {
+    let mut pause = ACCEPT_PAUSE.0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                pause = ACCEPT_PAUSE.0;
+                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer));
+            }
+            Err(e) => {
+                // Out of descriptors, most likely: the connections that are there go first.
+                count(s::ERR_CLIENT_CONN_ACCEPT);
+                log::warn!("accept: {e}; next try in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ACCEPT_PAUSE.1);
+            }
+        }
+    }
+}
+
+/// Counts a connection whose task panicked; everything else is given back by the guards it dropped.
+struct PanicWatch;
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            count(s::PANIC_CLIENT_CONN_SERVE);
+        }
+    }
+}
+
+/// Serves a connection from its accept to its end.
+async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
+    let _watch = PanicWatch;
+    let place = Place::new(Rc::clone(&worker));
+    let server = &worker.config().server;
+    let first_head = Instant::now() + server.client_read_timeout;
+    let mut session = Session {
+        start: Some((Instant::now(), SystemTime::now())),
+        remote_addr: Some(canonical(peer)),
+        local_addr: stream.local_addr().ok().map(canonical),
+        ..Session::default()
+    };
+    let mut early = BytesMut::new();
+    if server.proxy_protocol {
+        match proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head).await {
+            Ok(Some(addresses)) => {
+                session.remote_addr = Some(canonical(addresses.source));
+                session.vip = Some(addresses.destination.ip().to_canonical());
+                session.vport = addresses.destination.port();
+                let product = session.vip.and_then(|vip| worker.tables().routes.find_vip_product(vip));
+                *session.product.borrow_mut() = product;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                count(s::ERR_CLIENT_BAD_REQUEST);
+                session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
+                let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
+                return;
+            }
+        }
+    }
+    let session = Rc::new(session);
+    if worker.callbacks().run_session(Point::HandleAccept, &session) != HandlerResult::Close {
+        let limits = Limits {
+            max_header_bytes: server.max_header_bytes,
+            max_uri_bytes: server.max_header_uri_bytes,
+        };
+        let connection = Connection::new(Stream::Tcp(stream), early, limits);
+        connection.set_read_deadline(Some(first_head));
+        session.proto.set(Proto::Http);
+        let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
+        let _active = Active::begin(total, of_connections(Proto::Http));
+        let linger = requests(&worker, &place, &session, &connection).await;
+        session.end.set(Some(Instant::now()));
+        let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
+        connection.close(linger.then_some(LINGER)).await;
+    } else {
+        let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
+    }
+}
+
+/// Serves request after request. Says whether the client may still be sending when it is over.
+async fn requests(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: &Connection) -> bool {
+    loop {
+        let mut http = match next_request(worker, place, connection).await {
+            Some(Ok(http)) => http,
+            Some(Err(error)) => return refuse(session, connection, &error).await,
+            None => return false,
+        };
+        match connection.expectation(&mut http) {
+            Expectation::None => {}
+            Expectation::Continue => note_continue(session),
+            Expectation::ContinueWithoutBody => {
+                note_continue(session);
+                count(s::ERR_CLIENT_ZERO_CONTENTLEN);
+                session.set_error(ErrorCode::CLIENT_ZERO_CONTENTLEN, "");
+                return answer_and_close(worker, connection, 400).await;
+            }
+            Expectation::Unknown => {
+                count(s::ERR_CLIENT_EXPECT_FAIL);
+                session.set_error(ErrorCode::CLIENT_EXPECT_FAIL, "");
+                return answer_and_close(worker, connection, 417).await;
+            }
+        }
+        let mut req = Request::new(Rc::clone(session), http);
+        // In a box of its own, so that a connection that waits for its next request stays small.
+        let after = Box::pin(pipeline::serve(worker, &mut req, connection)).await;
+        match after {
+            After::Keep => {}
+            After::Close => return false,
+            After::CloseSlowly => return true,
+        }
+    }
+}
+
+/// Waits for the next request; `None` where there will be none because the process is shutting down.
+async fn next_request(
+    worker: &Worker,
+    place: &Place,
+    connection: &Connection,
+) -> Option<Result<bfe_http::Request, ReadError>> {
+    let mut read = pin!(connection.read_request());
+    poll_fn(|cx| match read.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if worker.is_draining() && connection.is_idle() && connection.serial() > 0 => {
+            Poll::Ready(None)
+        }
+        Poll::Pending => {
+            place.wake_with(cx.waker());
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+fn note_continue(session: &Session) {
+    session.use_100_continue.set(true);
+    count(s::CLIENT_CONN_USE100_CONTINUE);
+}
+
+/// Notes why there was no request, and sends the raw answer that there is for it (lifecycle 5.4).
+async fn refuse(session: &Session, connection: &Connection, error: &ReadError) -> bool {
+    let (code, counter) = match error {
+        ReadError::Closed => (ErrorCode::CLIENT_CLOSE, s::ERR_CLIENT_CLOSE),
+        ReadError::Timeout => (ErrorCode::CLIENT_TIMEOUT, s::ERR_CLIENT_TIMEOUT),
+        ReadError::Reset(_) => (ErrorCode::CLIENT_RESET, s::ERR_CLIENT_RESET),
+        ReadError::LongHeader => (ErrorCode::CLIENT_LONG_HEADER, s::ERR_CLIENT_LONG_HEADER),
+        ReadError::LongTarget(_) => (ErrorCode::CLIENT_LONG_URL, s::ERR_CLIENT_LONG_URL),
+        ReadError::Bad(_) | ReadError::Cut => (ErrorCode::CLIENT_BAD_REQUEST, s::ERR_CLIENT_BAD_REQUEST),
+    };
+    count(counter);
+    session.set_error(code, error.to_string());
+    let Some(answer) = error.answer() else { return false };
+    connection.set_write_deadline(Instant::now().checked_add(LINGER));
+    connection.send_raw(answer).await.is_ok()
+}
+
+/// Answers without the pipeline, and tells the client that the connection ends.
+async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16) -> bool {
+    let options = SendOptions {
+        flush: FlushPolicy::Buffered,
+        origin: Origin::Proxy,
+        keep_alive_enabled: false,
+        draining: worker.is_draining(),
+        cancel_on_close: false,
+    };
+    connection.set_write_deadline(Instant::now().checked_add(worker.config().server.client_read_timeout));
+    let sent = connection.respond(&mut Response::new(status), &options).await;
+    sent.error.is_none()
+}
+
+/// IPv4 in its own form, however the socket tells it.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}

@@ -1,0 +1,80 @@
+//! What can be replaced while the process runs: routes, clusters, balancers (config 14).
+
+use crate::config::ServerConf;
+use crate::tables::{ServerData, ServerDataFiles};
+use arc_swap::ArcSwap;
+use bfe_balance::{BalTable, NameConf};
+use bfe_basic::conf::ConfErrors;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tokio::runtime::Handle;
+
+/// The tables of a running process, and the files that they come from.
+pub(crate) struct Live {
+    pub(crate) data: ArcSwap<ServerData>,
+    pub(crate) balance: BalTable,
+    names: ArcSwap<NameConf>,
+    files: ServerDataFiles,
+    gslb: PathBuf,
+    cluster_table: PathBuf,
+    name_conf: Option<PathBuf>,
+    /// Reloads run one after the other.
+    reload: Mutex<()>,
+}
+
+impl Live {
+    /// Loads everything. Health checks run on `control`.
+    pub(crate) fn load(conf: &ServerConf, control: Handle) -> Result<Self, ConfErrors> {
+        let files = ServerDataFiles {
+            host: conf.host_rule_conf.clone(),
+            vip: conf.vip_rule_conf.clone(),
+            route: conf.route_rule_conf.clone(),
+            cluster: conf.cluster_conf.clone(),
+        };
+        let data = ServerData::load(&files, None)?;
+        let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
+        balance.set_gslb_basic(&data.cluster_table);
+        let names = conf.name_conf.as_deref().map(NameConf::load).transpose()?.unwrap_or_default();
+        Ok(Self {
+            data: ArcSwap::from_pointee(data),
+            balance,
+            names: ArcSwap::from_pointee(names),
+            files,
+            gslb: conf.gslb_conf.clone(),
+            cluster_table: conf.cluster_table_conf.clone(),
+            name_conf: conf.name_conf.clone(),
+            reload: Mutex::new(()),
+        })
+    }
+
+    /// `/reload/server_data_conf`: all or nothing.
+    pub(crate) fn reload_server_data(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
+        let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = dir.map_or_else(|| self.files.clone(), |dir| self.files.in_dir(Path::new(dir)));
+        let before = self.data.load_full();
+        let data = ServerData::load(&files, Some(&before))?;
+        self.balance.set_gslb_basic(&data.cluster_table);
+        self.data.store(data.into());
+        Ok(())
+    }
+
+    /// `/reload/gslb_data_conf`.
+    pub(crate) fn reload_gslb(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
+        let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = |file: &Path| match dir {
+            Some(dir) => Path::new(dir).join(file.file_name().unwrap_or_default()),
+            None => file.to_path_buf(),
+        };
+        self.balance.reload(&moved(&self.gslb), &moved(&self.cluster_table))?;
+        self.balance.set_gslb_basic(&self.data.load().cluster_table);
+        Ok(())
+    }
+
+    /// `/reload/name_conf`; `file` replaces the configured one.
+    pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
+        let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let configured = self.name_conf.clone().unwrap_or_default();
+        self.names.store(NameConf::load(&file.map_or(configured, PathBuf::from))?.into());
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The pages and reloads of the core (monitor 3, 5).
+
+use crate::live::Live;
+use crate::state::proxy_state;
+use bfe_balance::bal_state;
+use bfe_http::proxy_protocol::proxy_protocol_state;
+use bfe_http::transport::http_state;
+use bfe_module::metrics::{FlatValue, flat, json_string};
+use bfe_module::web::DuplicateHandler;
+use bfe_module::{Callbacks, Point, WebHandlers};
+use std::sync::Arc;
+
+/// Registers what shows and reloads tables, and the counters of the core.
+pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandler> {
+    for (name, group) in [
+        ("proxy_state", proxy_state::group()),
+        ("bal_state", bal_state::group()),
+        ("http_state", http_state::group()),
+        ("proxy_protocol_state", proxy_protocol_state::group()),
+    ] {
+        web.add_counters(name, &format!("{name}_diff"), group)?;
+    }
+    tables(web, live)?;
+    reloads(web, live)
+}
+
+fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandler> {
+    use FlatValue::{Number, Text};
+    let number = |n: usize| Number(i64::try_from(n).unwrap_or(i64::MAX));
+
+    let at = Arc::clone(live);
+    web.add_monitor("host_table_status", move |query| {
+        let sizes = at.data.load().routes.sizes();
+        let values = [
+            ("HostTableSize", number(sizes.hosts)),
+            ("HostTagTableSize", number(sizes.host_tags)),
+            ("VipTableSize", number(sizes.vips)),
+            ("ProductRouteTableSize", number(sizes.advanced_products)),
+            ("ProductBasicRouteTableSize", number(sizes.basic_products)),
+        ];
+        flat(&values, query.get("format"))
+    })?;
+    let at = Arc::clone(live);
+    web.add_monitor("host_table_version", move |query| {
+        let data = at.data.load();
+        let versions = data.routes.versions();
+        let values = [
+            ("HostTag", Text(versions.host.to_owned())),
+            ("Vip", Text(versions.vip.to_owned())),
+            ("ProductRoute", Text(versions.route.to_owned())),
+        ];
+        flat(&values, query.get("format"))
+    })?;
+    let at = Arc::clone(live);
+    web.add_monitor("cluster_table_version", move |query| {
+        let version = at.data.load().cluster_table.version().to_owned();
+        flat(&[("ClusterConfVer", Text(version))], query.get("format"))
+    })?;
+    let at = Arc::clone(live);
+    web.add_monitor("bal_table_version", move |query| {
+        let versions = at.balance.versions();
+        let values = [
+            ("ClusterTableConfVer", Text(versions.cluster_table.clone())),
+            ("GslbConfTimeStamp", Text(versions.gslb_ts.clone())),
+            ("GslbConfSrc", Text(versions.gslb_hostname.clone())),
+        ];
+        flat(&values, query.get("format"))
+    })?;
+    let at = Arc::clone(live);
+    web.add_monitor("bal_table_status", move |query| match query.get("cluster_name") {
+        None => Ok(at.balance.status_json()),
+        Some(cluster) => Ok(match at.balance.lookup(cluster) {
+            None => r#"{"status": "Not Exist"}"#.into(),
+            Some(balancer) if balancer.sub_cluster_num() == 0 => r#"{"status": "No SubCluster"}"#.into(),
+            Some(_) => r#"{"status": "Exist"}"#.into(),
+        }),
+    })
+}
+
+fn reloads(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandler> {
+    let done = |result: Result<(), bfe_basic::conf::ConfErrors>| match result {
+        Ok(()) => Ok(None),
+        Err(errors) => Err(errors.to_string()),
+    };
+    let at = Arc::clone(live);
+    web.add_reload("server_data_conf", move |query| done(at.reload_server_data(query.get("path"))))?;
+    let at = Arc::clone(live);
+    web.add_reload("gslb_data_conf", move |query| done(at.reload_gslb(query.get("path"))))?;
+    let at = Arc::clone(live);
+    web.add_reload("name_conf", move |query| done(at.reload_names(query.get("path"))))
+}
+
+/// Registers what shows modules and their handlers.
+pub(crate) fn register_modules(
+    web: &mut WebHandlers,
+    available: &[&str],
+    enabled: &[&str],
+    callbacks: &Callbacks,
+) -> Result<(), DuplicateHandler> {
+    let status = format!("{{\"available\":{},\"enabled\":{}}}", json_list(available), json_list(enabled));
+    web.add_monitor("module_status", move |_| Ok(status.clone()))?;
+    let points: Vec<_> = Point::ALL
+        .iter()
+        .enumerate()
+        .map(|(i, point)| format!("\"{i}#{point}\":{}", json_list(&callbacks.names(*point))))
+        .collect();
+    let handlers = format!("{{{}}}", points.join(","));
+    web.add_monitor("module_handlers", move |_| Ok(handlers.clone()))
+}
+
+fn json_list(items: &[&str]) -> String {
+    let items: Vec<_> = items.iter().map(|i| json_string(i)).collect();
+    format!("[{}]", items.join(","))
+}

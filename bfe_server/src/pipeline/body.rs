@@ -1,0 +1,39 @@
+//! Reading a request body ahead, where a condition looks into it (lifecycle 14).
+
+use crate::worker::Worker;
+use bfe_basic::{BodyPeek, NeedBody, Request};
+use bfe_module::{HandlerResult, Point, Progress};
+
+/// Calls the handlers of a request point, reading the body where one of them wants it.
+pub(super) async fn with_body(worker: &Worker, point: Point, req: &mut Request) -> HandlerResult {
+    let mut progress = Progress::default();
+    loop {
+        match worker.callbacks().run_request(point, req, &mut progress).await {
+            Ok(result) => return result,
+            Err(NeedBody) => read(worker, req).await,
+        }
+    }
+}
+
+/// Calls the handlers of ReadResponse, reading the request body where one of them wants it.
+pub(super) async fn response_with_body(worker: &Worker, req: &mut Request) -> HandlerResult {
+    let mut progress = Progress::default();
+    loop {
+        match worker.callbacks().run_read_response(req, &mut progress) {
+            Ok(result) => return result,
+            Err(NeedBody) => read(worker, req).await,
+        }
+    }
+}
+
+/// Reads the body, or the first `AccessibleBodySize` bytes of it, and leaves it to be read again.
+pub(super) async fn read(worker: &Worker, req: &mut Request) {
+    let max = worker.config().server.accessible_body_size;
+    req.body_peek = match req.http.body.peek(max).await {
+        Ok(start) => BodyPeek::Read(start),
+        Err(e) => {
+            log::debug!("request body cannot be read: {e}");
+            BodyPeek::Failed
+        }
+    };
+}

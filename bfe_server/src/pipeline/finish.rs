@@ -1,0 +1,20 @@
+//! The end of a request: last handlers, last counters.
+
+use super::{After, count, proxy_state};
+use crate::worker::Worker;
+use bfe_basic::Request;
+use bfe_module::HandlerResult;
+
+/// Ends a request whose answer has been sent, or whose client has gone.
+pub(super) fn finish(worker: &Worker, req: &mut Request, body_read: u64, after: After) -> After {
+    if req.http.content_length > 0 {
+        req.stat.body_len_in = body_read;
+    }
+    let result = worker.callbacks().run_request_finish(req);
+    if req.error_code.is_some() {
+        count(proxy_state::CLIENT_REQ_FAIL);
+    }
+    let session = &req.session;
+    session.requests_active.set(session.requests_active.get().saturating_sub(1));
+    if result == HandlerResult::Finish && after == After::Keep { After::Close } else { after }
+}

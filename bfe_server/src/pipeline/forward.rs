@@ -1,0 +1,188 @@
+//! Attempts at backends, until one answers or none is left (lifecycle 9, balance 8).
+
+use super::{After, Exit, Way, count, fail, internal_error, out_request, proxy_state};
+use crate::tables::{Cluster, ClusterTransport};
+use crate::worker::Worker;
+use bfe_balance::{Backend, BalanceError, RetryLevel};
+use bfe_basic::{ErrorCode, Request};
+use bfe_http::h1::client;
+use bfe_http::transport::TransportError;
+use bfe_http::{Response, Url};
+use bfe_module::HandlerResult;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Most turns of the loop, whatever the configuration says.
+const MAX_TURNS: usize = 20;
+
+/// A backend that counts as busy as long as this lives.
+pub(super) struct Lease(Arc<Backend>);
+
+impl Lease {
+    fn new(backend: Arc<Backend>) -> Self {
+        backend.inc_conn();
+        Self(backend)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.dec_conn();
+    }
+}
+
+/// Forwards the request; what came of it is in `req.response`.
+pub(super) async fn forward(worker: &Worker, cluster: &Cluster, req: &mut Request, way: &mut Way<'_>) -> Exit {
+    let start = Instant::now();
+    req.stat.cluster_start = Some(start);
+    let Some(balancer) = worker.balance().lookup(&cluster.conf.name) else {
+        let message = format!("no bal found for {}", cluster.conf.name);
+        let code = ErrorCode::BK_NO_CLUSTER;
+        return fail(req, proxy_state::ERR_BK_NO_BALANCE, code, &message, After::Close);
+    };
+    let exit = attempts(worker, cluster, &balancer, req, way).await;
+    let end = req.stat.backend_end.unwrap_or(start);
+    req.stat.cluster_end = Some(end);
+    if req.retry_time > 0 {
+        count(proxy_state::CLIENT_REQ_WITH_RETRY);
+    }
+    if req.stat.is_cross_cluster {
+        count(proxy_state::CLIENT_REQ_WITH_CROSS_RETRY);
+    }
+    exit
+}
+
+async fn attempts(
+    worker: &Worker,
+    cluster: &Cluster,
+    balancer: &bfe_balance::Balancer,
+    req: &mut Request,
+    way: &mut Way<'_>,
+) -> Exit {
+    for turn in 0..MAX_TURNS {
+        let backend = match balancer.balance(req) {
+            Ok(backend) => backend,
+            Err(BalanceError::CrossRetryBalance) => {
+                req.retry_time += 1;
+                continue;
+            }
+            Err(_) => break,
+        };
+        // The attempt before counts until this one has its backend.
+        way.lease = None;
+        if worker.callbacks().run_forward(req) == HandlerResult::Finish {
+            return internal_error(req, After::Close);
+        }
+        way.lease = Some(Lease::new(Arc::clone(&backend)));
+        let start = Instant::now();
+        req.stat.backend_start = Some(start);
+        if turn == 0 {
+            req.stat.backend_first = Some(start);
+        }
+        let result = attempt(worker, cluster, &backend, req, start).await;
+        req.stat.backend_end = Some(Instant::now());
+        req.backend.name = Arc::clone(&backend.name);
+        req.backend.addr = Arc::clone(&backend.addr_info);
+        match result {
+            Ok(response) => {
+                mark(cluster, &backend, response.status);
+                req.error_code = None;
+                req.error_msg.clear();
+                req.response = Some(response);
+                return Exit::Respond(After::Keep);
+            }
+            Err(error) => match note_failure(cluster, &backend, req, &error) {
+                Next::Retry => req.retry_time += 1,
+                Next::GiveUp(after) => {
+                    count(proxy_state::CLIENT_REQ_FAIL_WITH_NO_RETRY);
+                    return internal_error(req, after);
+                }
+            },
+        }
+    }
+    internal_error(req, After::Keep)
+}
+
+/// One attempt at one backend.
+async fn attempt(
+    worker: &Worker,
+    cluster: &Cluster,
+    backend: &Backend,
+    req: &mut Request,
+    start: Instant,
+) -> Result<Response, TransportError> {
+    let addr = &backend.addr_info;
+    let transport = match &cluster.transport {
+        ClusterTransport::Http(transport) => transport,
+        ClusterTransport::Missing(protocol) => {
+            let reason = format!("protocol {protocol} has no transport");
+            return Err(TransportError::Connect { reason, addr: Arc::clone(addr) });
+        }
+    };
+    req.http.state.connect_backend_start = Some(start);
+    let connection = worker.pool().get(transport, addr).await;
+    req.http.state.connect_backend_end = Some(start);
+    let connection = connection?;
+    let disable_host = cluster.conf.basic.disable_host_header;
+    let outgoing = out_request::encode(req, addr, disable_host, worker.take_buffer());
+    // Modules after this point see where the request went (LIFE-55).
+    show_backend(&mut req.http.url, addr);
+    let timeout = transport.conf().response_header_timeout;
+    let (response, buffer) = client::round_trip(connection, outgoing, timeout).await?;
+    worker.give_buffer(buffer);
+    Ok(response)
+}
+
+fn show_backend(url: &mut Url, addr: &Arc<str>) {
+    url.scheme = bytes::Bytes::from_static(b"http");
+    if url.host.as_ref() != addr.as_bytes() {
+        url.host = bytes::Bytes::copy_from_slice(addr.as_bytes());
+    }
+}
+
+/// Tells the backend's health how the attempt went by its status.
+fn mark(cluster: &Cluster, backend: &Arc<Backend>, status: u16) {
+    if !cluster.conf.backend.outlier_codes.contains(status) {
+        backend.on_success();
+    } else if !cluster.conf.basic.disable_health_check {
+        backend.on_fail();
+    }
+}
+
+enum Next {
+    Retry,
+    GiveUp(After),
+}
+
+/// Notes why an attempt failed, and decides what comes next.
+fn note_failure(cluster: &Cluster, backend: &Arc<Backend>, req: &mut Request, error: &TransportError) -> Next {
+    use proxy_state as s;
+    count(s::ERR_BK_REQUEST_BACKEND);
+    // Only what was not sent, or can be sent again without harm, is tried again.
+    let repeatable = cluster.conf.backend.retry_level == RetryLevel::Get
+        && req.http.method.as_ref() == b"GET"
+        && req.http.content_length == 0;
+    let (code, counter, is_backends_fault, retry, after) = match error {
+        TransportError::Connect { .. } => {
+            (ErrorCode::BK_CONNECT_BACKEND, s::ERR_BK_CONNECT_BACKEND, true, true, After::Keep)
+        }
+        TransportError::WriteRequest { processing: true, .. } => {
+            (ErrorCode::BK_BODY_PROCESS, s::ERR_BK_BODY_PROCESS, false, false, After::Close)
+        }
+        TransportError::WriteRequest { client_timeout, .. } => {
+            (ErrorCode::BK_WRITE_REQUEST, s::ERR_BK_WRITE_REQUEST, !client_timeout, repeatable, After::Keep)
+        }
+        TransportError::ReadResponseHead(_) => {
+            (ErrorCode::BK_READ_RESP_HEADER, s::ERR_BK_READ_RESP_HEADER, true, repeatable, After::Keep)
+        }
+        TransportError::ResponseHeadTimeout => {
+            (ErrorCode::BK_RESP_HEADER_TIMEOUT, s::ERR_BK_RESP_HEADER_TIMEOUT, true, repeatable, After::Keep)
+        }
+    };
+    count(counter);
+    req.set_error(code, error.to_string());
+    if is_backends_fault && !cluster.conf.basic.disable_health_check {
+        backend.on_fail();
+    }
+    if retry { Next::Retry } else { Next::GiveUp(after) }
+}

@@ -1,0 +1,144 @@
+//! Sending the answer (lifecycle 10, 11).
+
+use super::{After, Way, body, count, deadline, proxy_state, redirect};
+use crate::worker::Worker;
+use bfe_balance::FlushMode;
+use bfe_basic::{ErrorCode, Request};
+use bfe_http::h1::server::{FlushPolicy, Origin, SendError, SendOptions};
+use bfe_http::transport::http_state;
+use bfe_http::{BodyError, Exchange, Response};
+use bfe_module::HandlerResult;
+use std::time::{Duration, Instant};
+
+/// Limits where no cluster says anything else.
+const WRITE_CLIENT: Duration = Duration::from_secs(60);
+const READ_CLIENT_AGAIN: Duration = Duration::from_secs(60);
+/// How often an answer is flushed where the client asked for nothing but an event stream.
+const SSE_FLUSH: Duration = Duration::from_secs(1);
+
+/// Calls the ReadResponse handlers and sends the response.
+pub(super) async fn respond<E: Exchange>(
+    worker: &Worker,
+    req: &mut Request,
+    way: &Way<'_>,
+    exchange: &E,
+    mut after: After,
+) -> After {
+    let from_backend = way.lease.is_some() && req.error_code.is_none();
+    if from_backend && let Some(response) = &mut req.response {
+        response.is_sse = is_event_stream(response);
+        if response.is_sse && !req.is_sse {
+            count(proxy_state::SSE_REQ_SERVED);
+        }
+    }
+    let endless = req.is_sse || req.response.as_ref().is_some_and(|r| r.is_sse);
+    let basic = way.cluster.map(|c| &c.conf.basic);
+    let limit = basic.map_or(Some(WRITE_CLIENT), |b| b.write_client);
+    exchange.set_write_deadline(deadline(if endless { None } else { limit }));
+    if endless {
+        exchange.set_read_deadline(None);
+    }
+    match body::response_with_body(worker, req).await {
+        HandlerResult::Finish => {
+            req.bfe_status_code = 500;
+            after = After::Close;
+        }
+        HandlerResult::Redirect => return redirect(worker, req, way, exchange).await,
+        HandlerResult::GoOn | HandlerResult::Response | HandlerResult::Close => {}
+    }
+    let after = send(worker, req, way, exchange, flush_policy(req, way), endless, after).await;
+    let again = basic.map_or(Some(READ_CLIENT_AGAIN), |b| b.read_client_again);
+    exchange.set_read_deadline(deadline(again));
+    after
+}
+
+/// Sends what a handler left, or an empty 200, without the ReadResponse handlers; then the connection ends.
+pub(super) async fn finish<E: Exchange>(worker: &Worker, req: &mut Request, way: &Way<'_>, exchange: &E) -> After {
+    if req.response.is_some() {
+        return send(worker, req, way, exchange, flush_policy(req, way), false, After::Close).await;
+    }
+    // The handlers of RequestFinish are to see that nobody made this response.
+    req.response = Some(Response::new(200));
+    let after = send(worker, req, way, exchange, FlushPolicy::Buffered, false, After::Close).await;
+    req.response = None;
+    after
+}
+
+/// Sends the redirect that a handler asked for. `req.response` stays what it was.
+pub(super) async fn redirect<E: Exchange>(worker: &Worker, req: &mut Request, way: &Way<'_>, exchange: &E) -> After {
+    req.bfe_status_code = req.redirect.code;
+    let before = req.response.replace(redirect::response(req));
+    let after = send(worker, req, way, exchange, FlushPolicy::Buffered, false, After::Keep).await;
+    req.response = before;
+    after
+}
+
+/// When the answer is flushed: as the cluster says, once there is one.
+fn flush_policy(req: &Request, way: &Way<'_>) -> FlushPolicy {
+    let Some(cluster) = way.cluster else { return FlushPolicy::Buffered };
+    match cluster.conf.basic.res_flush {
+        FlushMode::EachWrite => FlushPolicy::Immediate,
+        FlushMode::Buffered if req.http.header.get("Accept") == Some(b"text/event-stream") => {
+            FlushPolicy::Every(SSE_FLUSH)
+        }
+        FlushMode::Buffered => FlushPolicy::Buffered,
+        FlushMode::Every(interval) => FlushPolicy::Every(interval),
+    }
+}
+
+async fn send<E: Exchange>(
+    worker: &Worker,
+    req: &mut Request,
+    way: &Way<'_>,
+    exchange: &E,
+    flush: FlushPolicy,
+    endless: bool,
+    after: After,
+) -> After {
+    let Some(mut response) = req.response.take() else { return After::Close };
+    let basic = way.cluster.map(|c| &c.conf.basic);
+    let options = SendOptions {
+        flush,
+        origin: if way.lease.is_some() { Origin::Backend } else { Origin::Proxy },
+        keep_alive_enabled: worker.config().server.keep_alive_enabled,
+        draining: worker.is_draining(),
+        cancel_on_close: endless || basic.is_some_and(|b| b.cancel_on_client_close),
+    };
+    req.stat.response_start = Some(req.stat.backend_end.unwrap_or_else(Instant::now));
+    let sent = exchange.respond(&mut response, &options).await;
+    req.response = Some(response);
+    req.stat.response_end = Some(Instant::now());
+    req.stat.header_len_out = sent.header_len;
+    req.stat.body_len_out = sent.body_len;
+    if let Some(error) = sent.error {
+        if matches!(error, SendError::Body(BodyError::ClientGone)) {
+            http_state::group().inc(http_state::HTTP_CANCEL_ON_CLIENT_CLOSE);
+        }
+        count(proxy_state::ERR_CLIENT_WRITE);
+        req.set_error(ErrorCode::CLIENT_WRITE, error.to_string());
+        return After::Close;
+    }
+    match (after, sent.keep) {
+        (After::Keep, true) => After::Keep,
+        _ if sent.linger => After::CloseSlowly,
+        _ => After::Close,
+    }
+}
+
+/// Whether a client asks for an event stream: `Accept` of its first field has exactly that element.
+pub(super) fn accepts_event_stream(http: &bfe_http::Request) -> bool {
+    http.header.get("Accept").is_some_and(|accept| {
+        accept.len() >= 17 && accept.split(|b| *b == b',').any(|e| e.eq_ignore_ascii_case(b"text/event-stream"))
+    })
+}
+
+/// Whether a response is an event stream (lifecycle 14).
+fn is_event_stream(response: &Response) -> bool {
+    const TYPES: [&[u8]; 3] = [b"text/event-stream", b"application/sse", b"application/x-sse"];
+    let Some(kind) = response.header.get("Content-Type") else { return false };
+    let mut parts = kind.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    if !kind.contains(&b';') {
+        return kind.eq_ignore_ascii_case(TYPES[0]);
+    }
+    parts.any(|p| TYPES.iter().any(|t| p.eq_ignore_ascii_case(t)))
+}

@@ -1,0 +1,55 @@
+//! Product and cluster of a request (config 13).
+
+use super::{After, Exit, body, fail, proxy_state};
+use crate::tables::{Cluster, ServerData};
+use crate::worker::Worker;
+use bfe_basic::{ErrorCode, NeedBody, Request};
+use std::time::Instant;
+
+/// Finds the product by host, vip or default.
+pub(super) fn find_product(tables: &ServerData, req: &mut Request) -> Result<(), Exit> {
+    req.stat.find_product_start = Some(Instant::now());
+    let hit = tables.routes.find_product(&req.http.host, req.session.vip);
+    req.stat.find_product_end = req.stat.find_product_start;
+    let Some(hit) = hit else {
+        req.route.error = Some("no product found");
+        let code = ErrorCode::BK_FIND_PRODUCT;
+        return Err(fail(req, proxy_state::ERR_BK_FIND_PRODUCT, code, "no product found", After::Close));
+    };
+    req.route.host_tag = hit.host_tag;
+    req.route.product = hit.product;
+    Ok(())
+}
+
+/// Finds the cluster by the product's rules.
+pub(super) async fn find_cluster<'t>(
+    worker: &Worker,
+    tables: &'t ServerData,
+    req: &mut Request,
+) -> Result<&'t Cluster, Exit> {
+    req.stat.locate_start = Some(Instant::now());
+    let found = loop {
+        match tables.routes.find_cluster(&req.route.product, req) {
+            Ok(found) => break found,
+            Err(NeedBody) => body::read(worker, req).await,
+        }
+    };
+    req.stat.locate_end = req.stat.locate_start;
+    let name = match found {
+        Ok(name) => name,
+        Err(e) => {
+            let text = e.as_str();
+            req.route.error = Some(text);
+            let code = ErrorCode::BK_FIND_LOCATION;
+            return Err(fail(req, proxy_state::ERR_BK_FIND_LOCATION, code, text, After::Close));
+        }
+    };
+    req.route.cluster = name;
+    let Some(cluster) = tables.cluster(&req.route.cluster) else {
+        let message = format!("no cluster found for {}", req.route.cluster);
+        let code = ErrorCode::BK_NO_CLUSTER;
+        return Err(fail(req, proxy_state::ERR_BK_NO_CLUSTER, code, &message, After::Close));
+    };
+    req.backend.cluster = req.route.cluster.clone();
+    Ok(cluster)
+}

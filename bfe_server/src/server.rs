@@ -1,0 +1,155 @@
+//! Start-up and shutdown (lifecycle 1, 23).
+
+use crate::config::BfeConfig;
+use crate::live::Live;
+use crate::{listener, monitor, signals, worker};
+use bfe_basic::conf::ConfErrors;
+use bfe_http::counter;
+use bfe_module::web::DuplicateHandler;
+use bfe_module::{Callbacks, InitError, Registry, WebHandlers};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A data file is wrong.
+    #[error("{0}")]
+    Conf(#[from] ConfErrors),
+    /// `Modules` names a module that there is not.
+    #[error("{0}")]
+    UnknownModule(String),
+    /// A module could not be initialised.
+    #[error("{module}: {source}")]
+    Module {
+        /// The module.
+        module: &'static str,
+        /// Why.
+        source: InitError,
+    },
+    /// Two pages of the monitor port have the same name.
+    #[error("{0}")]
+    Web(#[from] DuplicateHandler),
+    /// A port could not be opened.
+    #[error("listen on {on}: {source}")]
+    Listen {
+        /// Address and port.
+        on: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The machine refused a thread or the like.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// A loaded configuration, ready to serve.
+pub struct Server {
+    pub(crate) config: BfeConfig,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) live: Arc<Live>,
+    pub(crate) web: WebHandlers,
+    /// Names of all modules, and of those enabled, in the order in which they run.
+    pub(crate) modules: (Vec<&'static str>, Vec<&'static str>),
+}
+
+impl Server {
+    /// Loads all data files and initialises the enabled modules: everything that `-t` tests.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn load(
+        conf_root: &Path,
+        config: BfeConfig,
+        registry: &Registry,
+        control: Handle,
+    ) -> Result<Self, StartError> {
+        counter::set_workers(workers(&config));
+        let live = Arc::new(Live::load(&config.server, control)?);
+        let mut callbacks = Callbacks::default();
+        let mut web = WebHandlers::default();
+        monitor::core::register(&mut web, &live)?;
+        let enabled = registry.select(&config.server.modules).map_err(StartError::UnknownModule)?;
+        for module in &enabled {
+            module
+                .init(&mut callbacks, &mut web, conf_root)
+                .map_err(|source| StartError::Module { module: module.name(), source })?;
+        }
+        let modules = (registry.names(), enabled.iter().map(|m| m.name()).collect());
+        monitor::core::register_modules(&mut web, &modules.0, &modules.1, &callbacks)?;
+        Ok(Self { config, callbacks, live, web, modules })
+    }
+
+    /// Opens all ports and serves until a signal says stop; what is under way then ends in peace, within
+    /// `GracefulShutdownTimeout`.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is served then.
+    pub fn run(self, control: &tokio::runtime::Runtime) -> Result<(), StartError> {
+        let server = Arc::new(self);
+        let conf = &server.config.server;
+        let count = workers(&server.config);
+        let failed = |on: &crate::config::Listen| {
+            let on = on.to_string();
+            move |source| StartError::Listen { on, source }
+        };
+        let listeners = listener::listen(&conf.http, count).map_err(failed(&conf.http))?;
+        log::warn!("HttpsPort {} is not served: there is no TLS yet", conf.https);
+        if let Some(on) = &conf.monitor {
+            let listener = listener::listen(on, 1).map_err(failed(on))?;
+            for listener in listener {
+                let _in_runtime = control.enter();
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                control.spawn(monitor::serve(Arc::clone(&server), listener));
+            }
+        }
+        let (drain, draining) = watch::channel(false);
+        let threads = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(index, listener)| {
+                let (server, draining) = (Arc::clone(&server), draining.clone());
+                thread::Builder::new()
+                    .name(format!("worker-{index}"))
+                    .spawn(move || worker::run(index, server, listener, draining))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        log::info!(
+            "bfe {} serves HTTP on {} with {count} workers; modules: {}",
+            crate::VERSION,
+            conf.http,
+            server.modules.1.join(" ")
+        );
+
+        control.block_on(signals::wait_for_stop())?;
+        // Whoever waits for the threads here gives them no longer than this.
+        let _ = drain.send(true);
+        let (done, all_done) = std::sync::mpsc::channel();
+        thread::Builder::new().name("shutdown".into()).spawn(move || {
+            for thread in threads {
+                if let Ok(Err(e)) = thread.join() {
+                    log::error!("worker: {e}");
+                }
+            }
+            let _ = done.send(());
+        })?;
+        match all_done.recv_timeout(conf.graceful_shutdown_timeout) {
+            Ok(()) => log::info!("graceful shutdown success."),
+            Err(_) => log::info!("graceful shutdown timeout."),
+        }
+        Ok(())
+    }
+}
+
+/// How many workers there are: `MaxCpus`, or one for each CPU that the process may use.
+fn workers(config: &BfeConfig) -> usize {
+    let cpus = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.server.max_cpus.map_or_else(cpus, std::num::NonZero::get)
+}
+
+/// Time between two windows of differences, on the wall clock.
+pub(crate) const WINDOW: Duration = Duration::from_secs(bfe_module::metrics::WINDOW_SECONDS);

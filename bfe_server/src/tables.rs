@@ -1,0 +1,106 @@
+//! The tables that requests look things up in: routes and clusters, swapped in whole (config 14).
+
+use bfe_balance::{ClusterConf, ClusterTable, Protocol};
+use bfe_basic::conf::ConfErrors;
+use bfe_http::transport::{Transport, TransportConf};
+use bfe_route::ServerRoutes;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files of one load.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerDataFiles {
+    pub(crate) host: PathBuf,
+    pub(crate) vip: PathBuf,
+    pub(crate) route: PathBuf,
+    pub(crate) cluster: PathBuf,
+}
+
+impl ServerDataFiles {
+    /// Files of the same names in another directory (`?path=` of a reload).
+    pub(crate) fn in_dir(&self, dir: &Path) -> Self {
+        let moved = |file: &Path| dir.join(file.file_name().unwrap_or_default());
+        Self {
+            host: moved(&self.host),
+            vip: moved(&self.vip),
+            route: moved(&self.route),
+            cluster: moved(&self.cluster),
+        }
+    }
+}
+
+/// Routes and clusters of one load. A request keeps the one that was current when it was read.
+pub struct ServerData {
+    /// Host, vip and route tables.
+    pub routes: ServerRoutes,
+    /// Cluster settings.
+    pub cluster_table: ClusterTable,
+    clusters: HashMap<Arc<str>, Cluster>,
+}
+
+/// A cluster, and how its backends are reached.
+pub(crate) struct Cluster {
+    pub(crate) conf: Arc<ClusterConf>,
+    pub(crate) transport: ClusterTransport,
+}
+
+/// How the backends of a cluster are reached.
+pub(crate) enum ClusterTransport {
+    /// HTTP/1.
+    Http(Arc<Transport>),
+    /// There is no transport for this protocol.
+    Missing(&'static str),
+}
+
+impl ServerData {
+    /// Loads all four files and checks them against each other. Transports of `before` that still fit are
+    /// kept, with their connections.
+    ///
+    /// # Errors
+    /// When any file is wrong, or they contradict each other; nothing has changed then.
+    pub(crate) fn load(files: &ServerDataFiles, before: Option<&Self>) -> Result<Self, ConfErrors> {
+        let routes = ServerRoutes::load(&files.host, &files.vip, &files.route)?;
+        let cluster_table = ClusterTable::load(&files.cluster)?;
+        routes.check_clusters(|name| cluster_table.get(name).is_some())?;
+        let clusters = cluster_table
+            .iter()
+            .map(|conf| {
+                let known = before.and_then(|b| b.clusters.get(&conf.name));
+                let cluster = Cluster { conf: Arc::clone(conf), transport: transport(conf, known) };
+                (Arc::clone(&conf.name), cluster)
+            })
+            .collect();
+        Ok(Self { routes, cluster_table, clusters })
+    }
+
+    /// The cluster of that name.
+    pub(crate) fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.get(name)
+    }
+}
+
+fn transport(conf: &ClusterConf, known: Option<&Cluster>) -> ClusterTransport {
+    let backend = &conf.backend;
+    match backend.protocol {
+        Protocol::Http => {}
+        // Without TLS settings the reference speaks plain HTTP as well (config Q48).
+        Protocol::Https if conf.https.is_none() => {}
+        other => return ClusterTransport::Missing(other.as_str()),
+    }
+    let wanted = TransportConf {
+        connect_timeout: backend.connect_timeout,
+        response_header_timeout: backend.response_header_timeout,
+        max_idle_per_host: backend.max_idle_conns_per_host,
+        max_conns_per_host: backend.max_conns_per_host,
+    };
+    match known.map(|k| &k.transport) {
+        // A change of the connect timeout alone does not take effect by reload (CFG-149).
+        Some(ClusterTransport::Http(old))
+            if *old.conf() == (TransportConf { connect_timeout: old.conf().connect_timeout, ..wanted.clone() }) =>
+        {
+            ClusterTransport::Http(Arc::clone(old))
+        }
+        _ => ClusterTransport::Http(Arc::new(Transport::new(wanted))),
+    }
+}

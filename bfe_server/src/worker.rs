@@ -1,0 +1,175 @@
+//! A worker: one thread, one runtime, and the connections that live and die on it.
+
+use crate::config::BfeConfig;
+use crate::connection;
+use crate::server::Server;
+use crate::tables::ServerData;
+use bfe_balance::BalTable;
+use bfe_http::counter;
+use bfe_http::transport::Pool;
+use bfe_module::Callbacks;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+/// How often idle backend connections are looked after.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Encoding buffers kept for reuse, and how large one may have grown.
+const BUFFERS: (usize, usize) = (64, 64 * 1024);
+
+/// What a worker's connections share. It never leaves its thread.
+pub(crate) struct Worker {
+    server: Arc<Server>,
+    pool: Pool,
+    tables: RefCell<Rc<Arc<ServerData>>>,
+    buffers: RefCell<Vec<Vec<u8>>>,
+    draining: Cell<bool>,
+    /// The connections, each with what wakes it.
+    connections: RefCell<Slab<Waker>>,
+    last_gone: Notify,
+}
+
+/// A connection's place in the list of its worker.
+pub(crate) struct Place {
+    worker: Rc<Worker>,
+    key: usize,
+}
+
+impl Worker {
+    fn new(server: Arc<Server>) -> Self {
+        let tables = RefCell::new(Rc::new(server.live.data.load_full()));
+        Self {
+            server,
+            pool: Pool::new(),
+            tables,
+            buffers: RefCell::default(),
+            draining: Cell::new(false),
+            connections: RefCell::default(),
+            last_gone: Notify::new(),
+        }
+    }
+
+    /// The current tables: one comparison while they have not changed, and no shared count is touched.
+    pub(crate) fn tables(&self) -> Rc<Arc<ServerData>> {
+        let mut tables = self.tables.borrow_mut();
+        let current = self.server.live.data.load();
+        if !Arc::ptr_eq(&current, &tables) {
+            *tables = Rc::new(Arc::clone(&current));
+        }
+        Rc::clone(&tables)
+    }
+
+    pub(crate) fn config(&self) -> &BfeConfig {
+        &self.server.config
+    }
+
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        &self.server.callbacks
+    }
+
+    pub(crate) fn balance(&self) -> &BalTable {
+        &self.server.live.balance
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Whether the process is shutting down.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// A buffer to encode into.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give_buffer(&self, buffer: Vec<u8>) {
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < BUFFERS.0 && buffer.capacity() <= BUFFERS.1 {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Tells idle connections that the end has come.
+    fn drain(&self) {
+        self.draining.set(true);
+        for (_, waker) in self.connections.borrow().iter() {
+            waker.wake_by_ref();
+        }
+    }
+
+    async fn all_gone(&self) {
+        while !self.connections.borrow().is_empty() {
+            self.last_gone.notified().await;
+        }
+    }
+}
+
+impl Place {
+    /// Enters a connection.
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+        let key = worker.connections.borrow_mut().insert(Waker::noop().clone());
+        Self { worker, key }
+    }
+
+    /// Notes what wakes the connection when the worker has something to tell.
+    pub(crate) fn wake_with(&self, waker: &Waker) {
+        if let Some(known) = self.worker.connections.borrow_mut().get_mut(self.key) {
+            known.clone_from(waker);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut connections = self.worker.connections.borrow_mut();
+        connections.try_remove(self.key);
+        if connections.is_empty() {
+            self.worker.last_gone.notify_one();
+        }
+    }
+}
+
+/// Runs worker number `index` until `draining` becomes true and the last connection is gone.
+pub(crate) fn run(
+    index: usize,
+    server: Arc<Server>,
+    listener: std::net::TcpListener,
+    mut draining: watch::Receiver<bool>,
+) -> io::Result<()> {
+    counter::enter_worker(index);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let listener = TcpListener::from_std(listener)?;
+        let worker = Rc::new(Worker::new(server));
+        let accepting = tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener));
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !*draining.borrow_and_update() {
+            tokio::select! {
+                _ = sweep.tick() => {
+                    worker.pool.sweep();
+                    // An idle worker must not hold on to tables that have been replaced.
+                    drop(worker.tables());
+                }
+                changed = draining.changed() => if changed.is_err() { break },
+            }
+        }
+        // Dropping the listener refuses new connections from now on.
+        accepting.abort();
+        let _ = accepting.await;
+        worker.drain();
+        worker.all_gone().await;
+        Ok(())
+    })
+}
