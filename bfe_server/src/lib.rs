@@ -1,1 +1,3 @@
 //! Listeners, workers, the request pipeline and the monitor server of the BFE load balancer.
+
+pub mod config;
