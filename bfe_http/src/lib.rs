@@ -7,8 +7,10 @@
 //! Nothing here is `Send`: a connection lives and dies on the worker that accepted it.
 
 mod body;
+mod cookie;
 mod date;
 mod header;
+mod query;
 mod request;
 mod response;
 pub mod sniff;
@@ -16,8 +18,10 @@ pub mod status;
 pub mod url;
 
 pub use body::{Body, BodyError, BodyStream};
+pub use cookie::Cookies;
 pub use date::http_date;
 pub use header::{Header, canonical, is_token};
+pub use query::Query;
 pub use request::{Request, RequestState, Version};
 pub use response::Response;
 pub use url::Url;
