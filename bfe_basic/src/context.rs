@@ -43,6 +43,12 @@ impl Context {
         }
     }
 
+    /// Whether nothing is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Puts a value.
     pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: ContextValue) {
         self.0.insert(key.into(), value);

@@ -8,11 +8,13 @@ pub mod conf;
 mod context;
 mod error_code;
 mod request;
+mod request_cache;
 mod request_stat;
 mod session;
 
 pub use context::{Context, ContextValue};
 pub use error_code::ErrorCode;
 pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
+pub use request_cache::{BodyPeek, JSON_CONTEXT_PREFIX};
 pub use request_stat::RequestStat;
 pub use session::{ClientAuth, Proto, Session, TlsState};

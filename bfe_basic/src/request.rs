@@ -1,5 +1,6 @@
 //! A request on its way through the proxy.
 
+use crate::request_cache::{BodyPeek, RequestCache};
 use crate::{Context, ErrorCode, RequestStat, Session};
 use bfe_http::{Header, Response};
 use std::collections::BTreeMap;
@@ -93,6 +94,10 @@ pub struct Request {
     pub bfe_status_code: u16,
     /// What modules leave here.
     pub context: Context,
+    /// The start of the request body, once a condition has asked for it.
+    pub body_peek: BodyPeek,
+    /// Query, cookies and texts of a JSON body, once somebody has asked for them.
+    pub(crate) cache: RequestCache,
 }
 
 impl Request {
@@ -118,6 +123,8 @@ impl Request {
             is_sse: false,
             bfe_status_code: 0,
             context: Context::default(),
+            body_peek: BodyPeek::Unread,
+            cache: RequestCache::default(),
         }
     }
 

@@ -8,12 +8,14 @@
 
 mod body;
 mod buffer;
+mod cookie;
 pub mod counter;
 mod date;
 mod exchange;
 pub mod h1;
 mod header;
 pub mod proxy_protocol;
+mod query;
 mod request;
 mod response;
 pub mod sniff;
@@ -22,9 +24,11 @@ pub mod transport;
 pub mod url;
 
 pub use body::{Body, BodyError, BodyStream};
+pub use cookie::Cookies;
 pub use date::http_date;
 pub use exchange::Exchange;
 pub use header::{Header, canonical, is_token};
+pub use query::Query;
 pub use request::{Request, RequestState, Version};
 pub use response::Response;
 pub use url::Url;

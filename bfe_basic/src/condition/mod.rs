@@ -1,6 +1,33 @@
 //! The condition language: expressions such as `req_host_in("a.org") && !req_method_in("POST")`.
+//!
+//! `!` binds strongest, then `||`, then `&&`. A primitive fetches one value of the request and tests it; what
+//! cannot be fetched does not match, and its negation does. The manual of all primitives is
+//! `docs/conditions.md`, made from [`primitive::PRIMITIVES`].
+//!
+//! On its way from text to answer an expression passes `scan`, `parse`, `primitive` (names and kinds of
+//! arguments), `build` (values of arguments, prepared for lookups) and `program` (evaluation).
 
-use crate::{NeedBody, Request};
+mod address;
+pub mod ast;
+mod build;
+mod fold;
+pub mod hash;
+pub mod json;
+mod matcher;
+mod parse;
+mod prepared;
+pub mod primitive;
+mod print;
+mod program;
+mod regex;
+mod scan;
+mod source;
+pub mod time;
+
+use crate::{NeedBody, Request, Session};
+use ast::Expr;
+use program::Program;
+use std::fmt;
 
 /// Why an expression was refused: the text of the contract (condition 1), position first where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,24 +41,81 @@ pub struct ConditionError {
     pub message: String,
 }
 
+impl ConditionError {
+    fn at(source: &str, at: usize, reason: &str) -> Self {
+        let before = source.as_bytes().get(..at).unwrap_or_default();
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = at - memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1) + 1;
+        Self { line: Some(line), column: Some(column), message: format!("{line}:{column} {reason}") }
+    }
+
+    fn without_place(message: String) -> Self {
+        Self { line: None, column: None, message }
+    }
+}
+
+/// Parses an expression without looking at names and arguments of its primitives.
+///
+/// # Errors
+/// When the text does not follow the grammar (condition 2, 3).
+pub fn parse(expression: &str) -> Result<Expr, ConditionError> {
+    parse::parse(expression).map_err(|e| ConditionError::at(expression, e.at, &e.message))
+}
+
 /// A parsed and prepared condition.
-#[derive(Debug)]
-pub struct Condition {}
+pub struct Condition {
+    expression: Box<str>,
+    program: Program,
+}
 
 impl Condition {
     /// Parses and prepares an expression.
     ///
     /// # Errors
-    /// When it is malformed, names an unknown primitive, or gives one a wrong argument.
-    pub fn build(_expression: &str) -> Result<Self, ConditionError> {
-        Ok(Self {})
+    /// When it is malformed, names an unknown primitive, or gives one a wrong argument; the first of several
+    /// errors, in the order of condition 1.
+    pub fn build(expression: &str) -> Result<Self, ConditionError> {
+        let expr = parse(expression)?;
+        for call in expr.calls() {
+            primitive::check(call).map_err(|reason| ConditionError::at(expression, call.at, &reason))?;
+        }
+        if let Some((name, at)) = expr.first_name() {
+            let place = at + 1;
+            return Err(ConditionError::without_place(format!("found unresolved variable {name} {place}")));
+        }
+        let tests = expr
+            .calls()
+            .map(build::build)
+            .collect::<Result<_, _>>()
+            .map_err(ConditionError::without_place)?;
+        Ok(Self { expression: expression.into(), program: Program::new(&expr, tests) })
     }
 
     /// Whether the request matches.
     ///
     /// # Errors
     /// [`NeedBody`] where a primitive wants the request body and it has not been buffered yet.
-    pub fn matches(&self, _req: &Request) -> Result<bool, NeedBody> {
-        Ok(true)
+    pub fn matches(&self, req: &Request) -> Result<bool, NeedBody> {
+        self.program.run(&req.session, Some(req))
+    }
+
+    /// Whether a connection matches that has no request, as when its keys are logged: only `default_t`,
+    /// `req_cip_trusted`, `req_proto_secure` and `ses_tls_client_auth` can be true then (condition 4).
+    #[must_use]
+    pub fn matches_session(&self, session: &Session) -> bool {
+        // Without a request no primitive can want its body.
+        self.program.run(session, None).unwrap_or(false)
+    }
+
+    /// The text that it was built from.
+    #[must_use]
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.expression).finish()
     }
 }
