@@ -25,7 +25,7 @@ pub use path::{Path, Step};
 use super::{ConfError, ConfErrors, MAX_FILE_BYTES, Place, read_bytes};
 use scan::Tape;
 use serde::de::DeserializeOwned;
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 /// A file that has been read: its value, and what is needed to tell places in it.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Source {
     file: String,
     text: String,
     // Scanned again at the first error only: a good file needs no places.
-    tape: OnceCell<Option<Tape>>,
+    tape: OnceLock<Option<Tape>>,
 }
 
 /// Reads a file.
@@ -98,7 +98,7 @@ pub fn from_slice<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<Docum
         key: String::new(),
         reason,
     }));
-    let source = Source { file: name.to_owned(), text, tape: OnceCell::new() };
+    let source = Source { file: name.to_owned(), text, tape: OnceLock::new() };
     Ok(Document { value, warnings, source })
 }
 

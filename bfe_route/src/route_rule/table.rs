@@ -1,0 +1,121 @@
+//! The table that clusters are looked up in (config 13.2).
+
+use super::basic::{BasicTable, Target};
+use crate::hash::Map;
+use bfe_basic::condition::Condition;
+use bfe_basic::{NeedBody, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Why no product or cluster was found (config 13.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Neither the host nor the vip is known, and there is no default product.
+    #[error("no product found")]
+    NoProduct,
+    /// The product has no product rules, and no basic rule matched.
+    #[error("no route rule found for product")]
+    NoProductRule,
+    /// None of the product's rules matched.
+    #[error("no rule match for this req")]
+    NoMatchRule,
+}
+
+impl RouteError {
+    /// The text that logs show.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoProduct => "no product found",
+            Self::NoProductRule => "no route rule found for product",
+            Self::NoMatchRule => "no rule match for this req",
+        }
+    }
+}
+
+/// Products and their rules.
+#[derive(Debug)]
+pub(crate) struct RouteTable {
+    pub(crate) version: String,
+    /// Number of products with product rules, which may be an empty list.
+    pub(crate) advanced_products: usize,
+    /// Number of products with basic rules, likewise.
+    pub(crate) basic_products: usize,
+    products: Map<Arc<str>, ProductRoutes>,
+    /// Names of the products, sorted.
+    names: Vec<Arc<str>>,
+}
+
+/// The rules of a product.
+#[derive(Debug, Default)]
+pub(crate) struct ProductRoutes {
+    pub(super) basic: Option<BasicRules>,
+    pub(super) advanced: Option<Vec<ProductRule>>,
+}
+
+/// Basic rules.
+#[derive(Debug)]
+pub(super) struct BasicRules {
+    pub(super) table: BasicTable,
+    /// The clusters of the rules, in the order of the file.
+    pub(super) clusters: Vec<Arc<str>>,
+}
+
+/// A rule with a condition.
+#[derive(Debug)]
+pub(super) struct ProductRule {
+    pub(super) condition: Condition,
+    pub(super) cluster: Arc<str>,
+}
+
+impl RouteTable {
+    pub(super) fn new(version: String, products: BTreeMap<String, ProductRoutes>) -> Self {
+        Self {
+            version,
+            advanced_products: products.values().filter(|routes| routes.advanced.is_some()).count(),
+            basic_products: products.values().filter(|routes| routes.basic.is_some()).count(),
+            names: products.keys().map(|name| Arc::from(name.as_str())).collect(),
+            products: products.into_iter().map(|(name, routes)| (Arc::from(name), routes)).collect(),
+        }
+    }
+
+    /// The products and their rules, sorted by name.
+    pub(crate) fn products(&self) -> impl Iterator<Item = (&Arc<str>, &ProductRoutes)> {
+        self.names.iter().filter_map(|name| self.products.get_key_value(name))
+    }
+
+    /// The cluster of a request: by the basic rules, else by the first product rule whose condition is true.
+    pub(crate) fn find(
+        &self,
+        product: &str,
+        req: &Request,
+    ) -> Result<Result<&Arc<str>, RouteError>, NeedBody> {
+        let Some(routes) = self.products.get(product) else { return Ok(Err(RouteError::NoProductRule)) };
+        if let Some(basic) = &routes.basic
+            && let Some(Target::Cluster(cluster)) = basic.table.find(&req.http.host, &req.http.url.path)
+        {
+            return Ok(Ok(cluster));
+        }
+        let Some(rules) = &routes.advanced else { return Ok(Err(RouteError::NoProductRule)) };
+        for rule in rules {
+            if rule.condition.matches(req)? {
+                // A rule without a name for its cluster ends the search, but leads nowhere.
+                let named = !rule.cluster.is_empty();
+                return Ok(if named { Ok(&rule.cluster) } else { Err(RouteError::NoMatchRule) });
+            }
+        }
+        Ok(Err(RouteError::NoMatchRule))
+    }
+}
+
+impl ProductRoutes {
+    /// The clusters of the product rules, in the order of the file; `None` where there are no such rules.
+    pub(crate) fn advanced_clusters(&self) -> Option<impl Iterator<Item = &Arc<str>>> {
+        self.advanced.as_ref().map(|rules| rules.iter().map(|rule| &rule.cluster))
+    }
+
+    /// The clusters of the basic rules, in the order of the file; `None` where there are no such rules.
+    pub(crate) fn basic_clusters(&self) -> Option<impl Iterator<Item = &Arc<str>>> {
+        self.basic.as_ref().map(|rules| rules.clusters.iter())
+    }
+}

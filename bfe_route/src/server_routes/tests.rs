@@ -1,0 +1,136 @@
+use super::*;
+use bfe_basic::Session;
+use std::rc::Rc;
+
+const HOSTS: &str = r#"{"Version":"h","DefaultProduct":"d",
+    "Hosts":{"t":["a.com"],"w":["*.a.com"]},"HostTags":{"p":["t","w"],"d":[],"u":["unused"]}}"#;
+const VIPS: &str = r#"{"Version":"v","Vips":{"nowhere":["1.2.3.4"]}}"#;
+const ROUTES: &str = r#"{"Version":"r",
+    "BasicRule":{"p":[{"Path":["/b"],"ClusterName":"cb"},{"Path":["/a"],"ClusterName":"ADVANCED_MODE"}]},
+    "ProductRule":{"p":[{"Cond":"default_t()","ClusterName":"ca"}],"u":[]}}"#;
+
+fn load(hosts: &str, vips: &str, routes: &str) -> Result<ServerRoutes, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (hosts, vips, routes) = (file("host", hosts), file("vip", vips), file("route", routes));
+    ServerRoutes::load(&hosts, &vips, &routes)
+        .map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+fn product(routes: &ServerRoutes, host: &str, vip: Option<[u8; 4]>) -> Option<(String, String)> {
+    let hit = routes.find_product(host.as_bytes(), vip.map(Into::into))?;
+    Some((hit.host_tag.to_string(), hit.product.to_string()))
+}
+
+#[test]
+fn cfg_125_cfg_126_cfg_127_order_of_look_ups() {
+    let hit = |tag: &str, product: &str| Some((tag.to_owned(), product.to_owned()));
+    let routes = load(HOSTS, VIPS, ROUTES).unwrap();
+    assert_eq!(product(&routes, "A.com:80", Some([1, 2, 3, 4])), hit("t", "p"));
+    assert_eq!(product(&routes, "b.com", Some([1, 2, 3, 4])), hit("", "nowhere"), "CFG-117");
+    assert_eq!(product(&routes, "b.com", Some([1, 2, 3, 5])), hit("", "d"));
+    assert_eq!(product(&routes, "b.com", None), hit("", "d"));
+
+    let without_default = HOSTS.replace(r#""DefaultProduct":"d","#, "");
+    let routes = load(&without_default, VIPS, ROUTES).unwrap();
+    assert_eq!(product(&routes, "b.com", None), None);
+    assert_eq!(routes.product_of_host(b"x.a.com").as_deref(), Some("p"));
+    assert_eq!(routes.product_of_host(b"b.com"), None);
+    assert_eq!(routes.product_of_vip([1, 2, 3, 4].into()).as_deref(), Some("nowhere"));
+    assert_eq!(routes.product_of_vip([1, 2, 3, 5].into()), None);
+}
+
+#[test]
+fn clusters_versions_and_sizes() {
+    let routes = load(HOSTS, VIPS, ROUTES).unwrap();
+    let cluster = |product: &str, path: &str| {
+        let http = bfe_http::Request::new("GET", path, "a.com").unwrap();
+        let req = Request::new(Rc::new(Session::default()), http);
+        routes.find_cluster(product, &req).unwrap().map(|cluster| cluster.to_string())
+    };
+    assert_eq!(cluster("p", "/b").as_deref(), Ok("cb"));
+    assert_eq!(cluster("p", "/a").as_deref(), Ok("ca"));
+    assert_eq!(cluster("nowhere", "/"), Err(RouteError::NoProductRule), "Q38");
+    assert_eq!(cluster("u", "/"), Err(RouteError::NoMatchRule));
+
+    let versions = Versions { host_tag: "h", vip: "v", product_route: "r" };
+    assert_eq!(routes.versions(), versions);
+    let status = Status {
+        host_table_size: 2,
+        host_tag_table_size: 3,
+        vip_table_size: 1,
+        product_route_table_size: 2,
+        product_basic_route_table_size: 1,
+    };
+    assert_eq!(routes.status(), status);
+    assert_eq!(routes.clusters().map(|name| &**name).collect::<Vec<_>>(), ["ca", "cb"]);
+    let mut products: Vec<&str> = routes.products().map(|name| &**name).collect();
+    products.sort_unstable();
+    assert_eq!(products, ["p", "u"]);
+}
+
+#[test]
+fn cfg_114_products_of_rules_own_a_tag() {
+    let routes = r#"{"Version":"r","BasicRule":{"b":[],"p":[]},"ProductRule":{"a":[],"d":[],"u":[]}}"#;
+    let want = "route:1:63: ProductRule.a: product[a] in route should exist in host!\n\
+                route:1:70: ProductRule.d: product[d] in route should exist in host!\n\
+                route:1:33: BasicRule.b: product[b] in route should exist in host!";
+    assert_eq!(load(HOSTS, VIPS, routes).map(|_| ()), Err(want.to_owned()));
+}
+
+#[test]
+fn cfg_115_clusters_of_rules_exist() {
+    let mut routes = load(HOSTS, VIPS, ROUTES).unwrap();
+    let errors = routes.check_clusters(|_| false).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.key, error.reason)).collect();
+    assert_eq!(
+        errors,
+        [
+            "ProductRule.p[0].ClusterName: cluster[ca] in advanced route should exist in cluster_conf",
+            "BasicRule.p[0].ClusterName: cluster[cb] in basic route should exist in cluster_conf",
+        ]
+    );
+    assert_eq!(routes.check_clusters(|name| name == "ca" || name == "cb"), Ok(()));
+
+    // The name has its meaning in basic rules only, and in this case only.
+    for (rules, kind) in [
+        (ROUTES.replace("\"ca\"", "\"ADVANCED_MODE\""), "cluster[ADVANCED_MODE] in advanced"),
+        (ROUTES.replace("ADVANCED_MODE", "advanced_mode"), "cluster[advanced_mode] in basic"),
+    ] {
+        let mut routes = load(HOSTS, VIPS, &rules).unwrap();
+        let errors = routes.check_clusters(|name| name == "ca" || name == "cb").unwrap_err();
+        assert!(errors.to_string().contains(kind), "{errors}");
+    }
+}
+
+#[test]
+fn cfg_135_the_errors_of_all_files_are_told() {
+    let want = "host:1:1: Version: no Version\nhost:1:1: Hosts: no Hosts\nhost:1:1: HostTags: no HostTags\n\
+                vip:1:1: Version: no Version\nroute:1:1: EOF: the file is empty";
+    assert_eq!(load("{}", "{}", "").map(|_| ()), Err(want.to_owned()));
+    assert_eq!(load(HOSTS, "{}", ROUTES).map(|_| ()), Err("vip:1:1: Version: no Version".to_owned()));
+    let two = "vip:1:1: Version: no Version\nroute:1:1: EOF: the file is empty";
+    assert_eq!(load(HOSTS, "{}", "").map(|_| ()), Err(two.to_owned()));
+}
+
+#[test]
+fn cfg_70_each_file_is_needed() {
+    let error = ServerRoutes::load(
+        Path::new("/nonexistent/h"),
+        Path::new("/nonexistent/v"),
+        Path::new("/nonexistent/r"),
+    );
+    let error = error.unwrap_err();
+    let files: Vec<&str> = error.iter().map(|error| error.file.as_str()).collect();
+    assert_eq!(files, ["/nonexistent/h", "/nonexistent/v", "/nonexistent/r"]);
+}
+
+#[test]
+fn tables_are_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<ServerRoutes>();
+}
