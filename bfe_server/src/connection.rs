@@ -1,9 +1,9 @@
 //! Client connections: accepting them, and serving their requests one after the other (lifecycle 3 to 5).
 
 use crate::pipeline::{self, After};
+use crate::proxy_header;
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
-use crate::proxy_header;
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
@@ -87,10 +87,8 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
     }
     let session = Rc::new(session);
     if worker.callbacks().run_session(Point::HandleAccept, &session) != HandlerResult::Close {
-        let limits = Limits {
-            max_header_bytes: server.max_header_bytes,
-            max_uri_bytes: server.max_header_uri_bytes,
-        };
+        let limits =
+            Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
         let connection = Connection::new(Stream::Tcp(stream), early, limits);
         connection.set_read_deadline(Some(first_head));
         session.proto.set(Proto::Http);
@@ -106,7 +104,12 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves request after request. Says whether the client may still be sending when it is over.
-async fn requests(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: &Connection) -> bool {
+async fn requests(
+    worker: &Rc<Worker>,
+    place: &Place,
+    session: &Rc<Session>,
+    connection: &Connection,
+) -> bool {
     loop {
         let mut http = match next_request(worker, place, connection).await {
             Some(Ok(http)) => http,

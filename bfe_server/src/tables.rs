@@ -97,7 +97,8 @@ fn transport(conf: &ClusterConf, known: Option<&Cluster>) -> ClusterTransport {
     match known.map(|k| &k.transport) {
         // A change of the connect timeout alone does not take effect by reload (CFG-149).
         Some(ClusterTransport::Http(old))
-            if *old.conf() == (TransportConf { connect_timeout: old.conf().connect_timeout, ..wanted.clone() }) =>
+            if *old.conf()
+                == (TransportConf { connect_timeout: old.conf().connect_timeout, ..wanted.clone() }) =>
         {
             ClusterTransport::Http(Arc::clone(old))
         }

@@ -73,7 +73,9 @@ fn reload(server: &Server, name: &str, query: &Query, peer: SocketAddr) -> Strin
             }
         }
         Err(e) => {
-            log::error!("MonitorServer:Reload through web failed, cmd=[{name}], params=[{query}] from[{peer}]: {e}");
+            log::error!(
+                "MonitorServer:Reload through web failed, cmd=[{name}], params=[{query}] from[{peer}]: {e}"
+            );
             error(&e)
         }
     }
@@ -118,9 +120,13 @@ mod tests {
 
     #[test]
     fn cfg_141_reloads_from_this_machine_only() {
-        for (ip, allowed) in
-            [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("127.0.0.2", false), ("10.0.0.1", false)]
-        {
+        for (ip, allowed) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("10.0.0.1", false),
+        ] {
             assert_eq!(may_reload(ip.parse().unwrap()), allowed, "{ip}");
         }
     }

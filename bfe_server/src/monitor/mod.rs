@@ -64,7 +64,8 @@ async fn answer(
     let path = req.uri().path().to_owned();
     let query = req.uri().query().unwrap_or_default().to_owned();
     // Handlers read files and build tables: that is no work for a thread that others wait for.
-    let made = tokio::task::spawn_blocking(move || dispatch::dispatch(&server, &site, &path, &query, peer)).await;
+    let made =
+        tokio::task::spawn_blocking(move || dispatch::dispatch(&server, &site, &path, &query, peer)).await;
     let answer = made.unwrap_or_else(|_| Answer::text("{\"error\":\"monitor panic\"}".into()));
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     if let Some(kind) = answer.content_type {

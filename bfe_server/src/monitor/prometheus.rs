@@ -7,7 +7,8 @@ use prometheus::{Encoder, IntCounter, IntGauge, TextEncoder};
 
 /// The page. The names are those of the reference's own Prometheus output.
 pub(super) fn text(web: &WebHandlers) -> String {
-    let families: Vec<_> = web.metrics.iter().flat_map(|m| m.group().values().map(family(m.group().prefix()))).collect();
+    let families: Vec<_> =
+        web.metrics.iter().flat_map(|m| m.group().values().map(family(m.group().prefix()))).collect();
     let families: Vec<_> = families.into_iter().flatten().collect();
     let mut page = Vec::new();
     if let Err(e) = TextEncoder::new().encode(&families, &mut page) {

@@ -47,8 +47,7 @@ mod tests {
         ] {
             let session = bfe_basic::Session { remote_addr: Some(peer), ..Default::default() };
             session.trust_source.set(trusted);
-            let mut req =
-                Request::new(Rc::new(session), bfe_http::Request::new("GET", "/", "a").unwrap());
+            let mut req = Request::new(Rc::new(session), bfe_http::Request::new("GET", "/", "a").unwrap());
             for (name, value) in fields {
                 req.http.header.add(*name, *value);
             }

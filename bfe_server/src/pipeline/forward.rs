@@ -32,7 +32,12 @@ impl Drop for Lease {
 }
 
 /// Forwards the request; what came of it is in `req.response`.
-pub(super) async fn forward(worker: &Worker, cluster: &Cluster, req: &mut Request, way: &mut Way<'_>) -> Exit {
+pub(super) async fn forward(
+    worker: &Worker,
+    cluster: &Cluster,
+    req: &mut Request,
+    way: &mut Way<'_>,
+) -> Exit {
     let start = Instant::now();
     req.stat.cluster_start = Some(start);
     let Some(balancer) = worker.balance().lookup(&cluster.conf.name) else {
@@ -155,7 +160,12 @@ enum Next {
 }
 
 /// Notes why an attempt failed, and decides what comes next.
-fn note_failure(cluster: &Cluster, backend: &Arc<Backend>, req: &mut Request, error: &TransportError) -> Next {
+fn note_failure(
+    cluster: &Cluster,
+    backend: &Arc<Backend>,
+    req: &mut Request,
+    error: &TransportError,
+) -> Next {
     use proxy_state as s;
     count(s::ERR_BK_REQUEST_BACKEND);
     // Only what was not sent, or can be sent again without harm, is tried again.

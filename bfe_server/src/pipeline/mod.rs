@@ -98,10 +98,8 @@ fn begin(req: &mut Request) -> [Option<Active>; 2] {
     session.requests.set(session.requests.get() + 1);
     session.requests_active.set(session.requests_active.get() + 1);
     req.is_sse = respond::accepts_event_stream(&req.http);
-    let active = Active::begin(
-        (s::CLIENT_REQ_SERVED, s::CLIENT_REQ_ACTIVE),
-        of_requests(session.proto.get()),
-    );
+    let active =
+        Active::begin((s::CLIENT_REQ_SERVED, s::CLIENT_REQ_ACTIVE), of_requests(session.proto.get()));
     let sse = req.is_sse.then(|| Active::begin((s::SSE_REQ_SERVED, s::SSE_REQ_ACTIVE), None));
     req.stat.read_req_start = req.http.state.start_time;
     req.stat.read_req_end = req.http.state.start_time;

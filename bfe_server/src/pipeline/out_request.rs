@@ -58,7 +58,12 @@ mod tests {
     use super::*;
     use std::rc::Rc;
 
-    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)], length: Option<i64>) -> String {
+    fn head(
+        method: &str,
+        target: &str,
+        fields: &[(&'static str, &'static str)],
+        length: Option<i64>,
+    ) -> String {
         let mut http = bfe_http::Request::new(method, target, "Ex.org:81").unwrap();
         for (name, value) in fields {
             http.header.add(*name, *value);
@@ -72,19 +77,47 @@ mod tests {
     #[test]
     fn life_46_to_51_wire_form() {
         for (id, got, want) in [
-            ("LIFE-46", head("GET", "/%2f?a=%zz", &[], None), "GET /%2f?a=%zz HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n"),
+            (
+                "LIFE-46",
+                head("GET", "/%2f?a=%zz", &[], None),
+                "GET /%2f?a=%zz HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n",
+            ),
             ("Q20", head("GET", "http://ok/x?y", &[], None), "GET /x?y HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n"),
             ("OPTIONS *", head("OPTIONS", "*", &[], None), "OPTIONS * HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n"),
             ("LIFE-33", head("", "/", &[], None), "GET / HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n"),
             (
                 "LIFE-49",
-                head("GET", "/", &[("Connection", "close, X-Z"), ("X-Z", "1"), ("Keep-Alive", ""), ("Te", "trailers"), ("Upgrade", "h2c"), ("Proxy-Connection", "x")], None),
+                head(
+                    "GET",
+                    "/",
+                    &[
+                        ("Connection", "close, X-Z"),
+                        ("X-Z", "1"),
+                        ("Keep-Alive", ""),
+                        ("Te", "trailers"),
+                        ("Upgrade", "h2c"),
+                        ("Proxy-Connection", "x"),
+                    ],
+                    None,
+                ),
                 "GET / HTTP/1.1\r\nHost: Ex.org:81\r\nKeep-Alive: \r\nProxy-Connection: x\r\nTe: trailers\r\nX-Z: 1\r\n\r\n",
             ),
-            ("LIFE-51", head("POST", "/", &[], Some(0)), "POST / HTTP/1.1\r\nHost: Ex.org:81\r\nContent-Length: 0\r\n\r\n"),
+            (
+                "LIFE-51",
+                head("POST", "/", &[], Some(0)),
+                "POST / HTTP/1.1\r\nHost: Ex.org:81\r\nContent-Length: 0\r\n\r\n",
+            ),
             ("LIFE-51 get", head("GET", "/", &[], Some(0)), "GET / HTTP/1.1\r\nHost: Ex.org:81\r\n\r\n"),
-            ("get with body", head("GET", "/", &[], Some(3)), "GET / HTTP/1.1\r\nHost: Ex.org:81\r\nContent-Length: 3\r\n\r\n"),
-            ("chunked", head("PUT", "/", &[], Some(-1)), "PUT / HTTP/1.1\r\nHost: Ex.org:81\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            (
+                "get with body",
+                head("GET", "/", &[], Some(3)),
+                "GET / HTTP/1.1\r\nHost: Ex.org:81\r\nContent-Length: 3\r\n\r\n",
+            ),
+            (
+                "chunked",
+                head("PUT", "/", &[], Some(-1)),
+                "PUT / HTTP/1.1\r\nHost: Ex.org:81\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
         ] {
             assert_eq!(got, want, "{id}");
         }

@@ -53,7 +53,12 @@ pub(super) async fn respond<E: Exchange>(
 }
 
 /// Sends what a handler left, or an empty 200, without the ReadResponse handlers; then the connection ends.
-pub(super) async fn finish<E: Exchange>(worker: &Worker, req: &mut Request, way: &Way<'_>, exchange: &E) -> After {
+pub(super) async fn finish<E: Exchange>(
+    worker: &Worker,
+    req: &mut Request,
+    way: &Way<'_>,
+    exchange: &E,
+) -> After {
     if req.response.is_some() {
         return send(worker, req, way, exchange, flush_policy(req, way), false, After::Close).await;
     }
@@ -65,7 +70,12 @@ pub(super) async fn finish<E: Exchange>(worker: &Worker, req: &mut Request, way:
 }
 
 /// Sends the redirect that a handler asked for. `req.response` stays what it was.
-pub(super) async fn redirect<E: Exchange>(worker: &Worker, req: &mut Request, way: &Way<'_>, exchange: &E) -> After {
+pub(super) async fn redirect<E: Exchange>(
+    worker: &Worker,
+    req: &mut Request,
+    way: &Way<'_>,
+    exchange: &E,
+) -> After {
     req.bfe_status_code = req.redirect.code;
     let before = req.response.replace(redirect::response(req));
     let after = send(worker, req, way, exchange, FlushPolicy::Buffered, false, After::Keep).await;
@@ -128,7 +138,8 @@ async fn send<E: Exchange>(
 /// Whether a client asks for an event stream: `Accept` of its first field has exactly that element.
 pub(super) fn accepts_event_stream(http: &bfe_http::Request) -> bool {
     http.header.get("Accept").is_some_and(|accept| {
-        accept.len() >= 17 && accept.split(|b| *b == b',').any(|e| e.eq_ignore_ascii_case(b"text/event-stream"))
+        accept.len() >= 17
+            && accept.split(|b| *b == b',').any(|e| e.eq_ignore_ascii_case(b"text/event-stream"))
     })
 }
 
