@@ -10,9 +10,11 @@ mod error_code;
 mod request;
 mod request_stat;
 mod session;
+mod sticky;
 
 pub use context::{Context, ContextValue};
 pub use error_code::ErrorCode;
 pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
 pub use request_stat::RequestStat;
 pub use session::{ClientAuth, Proto, Session, TlsState};
+pub use sticky::{SESSION_STICKY_BACKEND_KEY, StickyBackend};
