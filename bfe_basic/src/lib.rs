@@ -11,6 +11,7 @@ mod request;
 mod request_cache;
 mod request_stat;
 mod session;
+mod sticky;
 
 pub use context::{Context, ContextValue};
 pub use error_code::ErrorCode;
@@ -18,3 +19,4 @@ pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
 pub use request_cache::{BodyPeek, JSON_CONTEXT_PREFIX};
 pub use request_stat::RequestStat;
 pub use session::{ClientAuth, Proto, Session, TlsState};
+pub use sticky::{SESSION_STICKY_BACKEND_KEY, StickyBackend};

@@ -1,0 +1,17 @@
+//! `cluster_conf.data`: how to talk to the backends of each cluster, check them and share requests among
+//! them (balance 2.3, config 8).
+
+mod ai;
+mod check;
+mod https;
+mod raw;
+mod status;
+mod table;
+
+pub use ai::{AiConf, AiKey, AiKeyPolicy, ModelPrice, ModelTable};
+pub use https::HttpsConf;
+pub use status::{OutlierCodes, StatusExpect, StatusMismatch, StatusRange};
+pub use table::{
+    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, ClusterConf, ClusterTable, FcgiConf,
+    FlushMode, GslbBasic, HashConf, HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
+};

@@ -1,0 +1,33 @@
+//! Checks of `gslb.data`.
+
+use super::raw::RawGslbConf;
+use super::table::GslbConf;
+use bfe_basic::conf::json::Source;
+use bfe_basic::conf::{ConfErrors, Faults};
+use bfe_basic::json_path;
+
+/// All three fields must be there, and each cluster must have a sub-cluster of positive weight.
+pub(super) fn check(raw: RawGslbConf, source: &Source) -> Result<GslbConf, ConfErrors> {
+    let mut faults = Faults::new();
+    for (there, reason) in [
+        (raw.clusters.is_some(), "no Clusters"),
+        (raw.hostname.is_some(), "no HostName"),
+        (raw.ts.is_some(), "no Ts"),
+    ] {
+        if !there {
+            faults.push(source.error(&json_path![], reason));
+        }
+    }
+    let clusters = raw.clusters.unwrap_or_default();
+    for (name, weights) in &clusters {
+        if !weights.values().any(|weight| *weight > 0) {
+            let count = weights.len();
+            faults.push_with(|| {
+                let reason = format!("total weight <= 0: none of {count} sub-clusters has a positive weight");
+                source.error(&json_path!["Clusters", name], reason)
+            });
+        }
+    }
+    faults.into_result()?;
+    Ok(GslbConf { clusters, hostname: raw.hostname.unwrap_or_default(), ts: raw.ts.unwrap_or_default() })
+}
