@@ -21,6 +21,6 @@ mod slb;
 pub use backend::Backend;
 pub use bal_table::{BalTable, BalVersion, ClusterStatus};
 pub use bfe_basic::{SESSION_STICKY_BACKEND_KEY, StickyBackend};
-pub use counters::{BAL_STATE, BalState};
+pub use counters::bal_state;
 pub use gslb::{BalanceError, Balancer, GSLB_BLACKHOLE};
 pub use murmur3::hash64;

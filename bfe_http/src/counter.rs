@@ -127,13 +127,18 @@ macro_rules! counter_group {
             $($(#[$cdoc])* pub const $counter: usize = Place::$counter as usize;)*
             $($($(#[$gdoc])* pub const $gauge: usize = Place::$gauge as usize;)*)?
 
-            static GROUP: std::sync::LazyLock<$crate::counter::CounterGroup> = std::sync::LazyLock::new(|| {
+            static GROUP: std::sync::LazyLock<$crate::counter::CounterGroup> =
+                std::sync::LazyLock::new(new_group);
+
+            /// Another group of the same counters, all of them 0.
+            #[must_use]
+            pub fn new_group() -> $crate::counter::CounterGroup {
                 $crate::counter::CounterGroup::new(
                     $prefix,
                     &[$(stringify!($counter),)* $($(stringify!($gauge),)*)?],
                     &[$($(stringify!($gauge),)*)?],
                 )
-            });
+            }
 
             /// The counters of this process.
             pub fn group() -> &'static $crate::counter::CounterGroup {

@@ -1,5 +1,6 @@
 //! Client connections: accepting them, and serving their requests one after the other (lifecycle 3 to 5).
 
+use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::proxy_header;
 use crate::state::{Active, count, of_connections, proxy_state as s};
@@ -67,13 +68,13 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         ..Session::default()
     };
     let mut early = BytesMut::new();
-    if server.proxy_protocol {
+    if server.layer4_load_balancer == Layer4LoadBalancer::Proxy {
         match proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head).await {
             Ok(Some(addresses)) => {
                 session.remote_addr = Some(canonical(addresses.source));
                 session.vip = Some(addresses.destination.ip().to_canonical());
                 session.vport = addresses.destination.port();
-                let product = session.vip.and_then(|vip| worker.tables().routes.find_vip_product(vip));
+                let product = session.vip.and_then(|vip| worker.tables().routes.product_of_vip(vip));
                 *session.product.borrow_mut() = product;
             }
             Ok(None) => {}

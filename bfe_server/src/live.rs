@@ -3,7 +3,8 @@
 use crate::config::ServerConf;
 use crate::tables::{ServerData, ServerDataFiles};
 use arc_swap::ArcSwap;
-use bfe_balance::{BalTable, NameConf};
+use bfe_balance::BalTable;
+use bfe_balance::conf::name_conf::NameTable;
 use bfe_basic::conf::ConfErrors;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +14,7 @@ use tokio::runtime::Handle;
 pub(crate) struct Live {
     pub(crate) data: ArcSwap<ServerData>,
     pub(crate) balance: BalTable,
-    names: ArcSwap<NameConf>,
+    names: ArcSwap<NameTable>,
     files: ServerDataFiles,
     gslb: PathBuf,
     cluster_table: PathBuf,
@@ -34,7 +35,7 @@ impl Live {
         let data = ServerData::load(&files, None)?;
         let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
         balance.set_gslb_basic(&data.cluster_table);
-        let names = conf.name_conf.as_deref().map(NameConf::load).transpose()?.unwrap_or_default();
+        let names = conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
         Ok(Self {
             data: ArcSwap::from_pointee(data),
             balance,
@@ -74,7 +75,7 @@ impl Live {
     pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let configured = self.name_conf.clone().unwrap_or_default();
-        self.names.store(NameConf::load(&file.map_or(configured, PathBuf::from))?.into());
+        self.names.store(NameTable::load(&file.map_or(configured, PathBuf::from))?.into());
         Ok(())
     }
 }

@@ -53,8 +53,8 @@ pub struct Server {
     pub(crate) callbacks: Callbacks,
     pub(crate) live: Arc<Live>,
     pub(crate) web: WebHandlers,
-    /// Names of all modules, and of those enabled, in the order in which they run.
-    pub(crate) modules: (Vec<&'static str>, Vec<&'static str>),
+    /// Names of the enabled modules, in the order in which they run.
+    modules: Vec<&'static str>,
 }
 
 impl Server {
@@ -79,9 +79,10 @@ impl Server {
                 .init(&mut callbacks, &mut web, conf_root)
                 .map_err(|source| StartError::Module { module: module.name(), source })?;
         }
-        let modules = (registry.names(), enabled.iter().map(|m| m.name()).collect());
-        monitor::core::register_modules(&mut web, &modules.0, &modules.1, &callbacks)?;
-        Ok(Self { config, callbacks, live, web, modules })
+        let available = registry.names();
+        let enabled: Vec<_> = enabled.iter().map(|m| m.name()).collect();
+        monitor::core::register_modules(&mut web, &available, &enabled, &callbacks)?;
+        Ok(Self { config, callbacks, live, web, modules: enabled })
     }
 
     /// Opens all ports and serves until a signal says stop; what is under way then ends in peace, within
@@ -122,7 +123,7 @@ impl Server {
             "bfe {} serves HTTP on {} with {count} workers; modules: {}",
             crate::VERSION,
             conf.http,
-            server.modules.1.join(" ")
+            server.modules.join(" ")
         );
 
         control.block_on(signals::wait_for_stop())?;

@@ -1,6 +1,6 @@
 //! The tables that requests look things up in: routes and clusters, swapped in whole (config 14).
 
-use bfe_balance::{ClusterConf, ClusterTable, Protocol};
+use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::transport::{Transport, TransportConf};
 use bfe_route::ServerRoutes;
@@ -31,11 +31,11 @@ impl ServerDataFiles {
 }
 
 /// Routes and clusters of one load. A request keeps the one that was current when it was read.
-pub struct ServerData {
+pub(crate) struct ServerData {
     /// Host, vip and route tables.
-    pub routes: ServerRoutes,
+    pub(crate) routes: ServerRoutes,
     /// Cluster settings.
-    pub cluster_table: ClusterTable,
+    pub(crate) cluster_table: Arc<ClusterTable>,
     clusters: HashMap<Arc<str>, Cluster>,
 }
 
@@ -60,7 +60,7 @@ impl ServerData {
     /// # Errors
     /// When any file is wrong, or they contradict each other; nothing has changed then.
     pub(crate) fn load(files: &ServerDataFiles, before: Option<&Self>) -> Result<Self, ConfErrors> {
-        let routes = ServerRoutes::load(&files.host, &files.vip, &files.route)?;
+        let mut routes = ServerRoutes::load(&files.host, &files.vip, &files.route)?;
         let cluster_table = ClusterTable::load(&files.cluster)?;
         routes.check_clusters(|name| cluster_table.get(name).is_some())?;
         let clusters = cluster_table
@@ -71,7 +71,7 @@ impl ServerData {
                 (Arc::clone(&conf.name), cluster)
             })
             .collect();
-        Ok(Self { routes, cluster_table, clusters })
+        Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters })
     }
 
     /// The cluster of that name.

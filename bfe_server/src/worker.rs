@@ -27,12 +27,23 @@ const BUFFERS: (usize, usize) = (64, 64 * 1024);
 pub(crate) struct Worker {
     server: Arc<Server>,
     pool: Pool,
-    tables: RefCell<Rc<Arc<ServerData>>>,
+    tables: RefCell<Rc<Snapshot>>,
     buffers: RefCell<Vec<Vec<u8>>>,
     draining: Cell<bool>,
     /// The connections, each with what wakes it.
     connections: RefCell<Slab<Waker>>,
     last_gone: Notify,
+}
+
+/// The tables that were current when a request was read. Workers count their own users of it.
+pub(crate) struct Snapshot(Arc<ServerData>);
+
+impl std::ops::Deref for Snapshot {
+    type Target = ServerData;
+
+    fn deref(&self) -> &ServerData {
+        &self.0
+    }
 }
 
 /// A connection's place in the list of its worker.
@@ -43,7 +54,7 @@ pub(crate) struct Place {
 
 impl Worker {
     fn new(server: Arc<Server>) -> Self {
-        let tables = RefCell::new(Rc::new(server.live.data.load_full()));
+        let tables = RefCell::new(Rc::new(Snapshot(server.live.data.load_full())));
         Self {
             server,
             pool: Pool::new(),
@@ -56,11 +67,11 @@ impl Worker {
     }
 
     /// The current tables: one comparison while they have not changed, and no shared count is touched.
-    pub(crate) fn tables(&self) -> Rc<Arc<ServerData>> {
+    pub(crate) fn tables(&self) -> Rc<Snapshot> {
         let mut tables = self.tables.borrow_mut();
         let current = self.server.live.data.load();
-        if !Arc::ptr_eq(&current, &tables) {
-            *tables = Rc::new(Arc::clone(&current));
+        if !Arc::ptr_eq(&current, &tables.0) {
+            *tables = Rc::new(Snapshot(Arc::clone(&current)));
         }
         Rc::clone(&tables)
     }

@@ -3,7 +3,7 @@
 use super::{Balancer, SubClusters};
 use crate::backend::Backend;
 use crate::conf::cluster_conf::{BalanceMode, GslbBasic};
-use crate::counters::count;
+use crate::counters::bal_state;
 use crate::hash_key::hash_of;
 use crate::slb::{Algorithm, PickError};
 use bfe_basic::{ErrorCode, Request, SESSION_STICKY_BACKEND_KEY, StickyBackend};
@@ -68,7 +68,7 @@ impl Balancer {
     pub fn balance(&self, req: &mut Request) -> Result<Arc<Backend>, BalanceError> {
         let settings = self.settings.load();
         if i64::from(req.retry_time) > settings.retry_max.saturating_add(settings.cross_retry) {
-            count(&self.counters.err_bk_retry_too_many);
+            self.counters.inc(bal_state::ERR_BK_RETRY_TOO_MANY);
             return Err(BalanceError::RetryTooMany);
         }
         match self.look(req, &settings) {
@@ -77,13 +77,13 @@ impl Balancer {
                 Ok(backend)
             }
             Outcome::NoSubCluster => {
-                count(&self.counters.err_bk_no_sub_cluster);
+                self.counters.inc(bal_state::ERR_BK_NO_SUB_CLUSTER);
                 req.error_code = Some(ErrorCode::BK_NO_SUB_CLUSTER);
                 Err(BalanceError::NoSubCluster)
             }
             Outcome::Blackhole(sub) => {
                 req.backend.sub_cluster = sub;
-                count(&self.counters.err_gslb_blackhole);
+                self.counters.inc(bal_state::ERR_GSLB_BLACKHOLE);
                 req.error_code = Some(ErrorCode::GSLB_BLACKHOLE);
                 Err(BalanceError::Blackhole)
             }
@@ -113,7 +113,7 @@ impl Balancer {
         };
         req.stat.is_cross_cluster = true;
         let Some(choice) = choice else {
-            count(&self.counters.err_bk_no_sub_cluster_cross);
+            self.counters.inc(bal_state::ERR_BK_NO_SUB_CLUSTER_CROSS);
             req.error_code = Some(ErrorCode::BK_NO_SUB_CLUSTER_CROSS);
             return Err(BalanceError::NoSubClusterCross);
         };
@@ -164,7 +164,7 @@ impl Balancer {
     }
 
     fn note_no_backend(&self, req: &mut Request, place: &str, error: &PickError) {
-        count(&self.counters.err_bk_no_backend);
+        self.counters.inc(bal_state::ERR_BK_NO_BACKEND);
         let sub = &req.backend.sub_cluster;
         req.error_msg = format!("cluster[{}], sub[{sub}], err[{error}]", self.name);
         log::info!("gslb.Balance():no backend({place}):{}", req.error_msg);

@@ -10,9 +10,10 @@ mod tests;
 pub use balance::BalanceError;
 
 use crate::conf::cluster_conf::{ClusterConf, GslbBasic};
-use crate::counters::{BAL_STATE, BalState};
+use crate::counters::bal_state;
 use crate::health::CheckEnv;
 use arc_swap::ArcSwap;
+use bfe_http::counter::CounterGroup;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sub_cluster::{SubCluster, SubClusters};
@@ -28,7 +29,7 @@ pub struct Balancer {
     /// A hint that picks need the hash of the request, so that it is made before the lock is taken.
     hashes: AtomicBool,
     subs: Mutex<SubClusters>,
-    counters: &'static BalState,
+    counters: &'static CounterGroup,
 }
 
 /// How many backends the balancer of a cluster has, for the monitor page.
@@ -51,7 +52,7 @@ impl Balancer {
             settings: ArcSwap::from_pointee(settings),
             hashes: AtomicBool::new(true),
             subs: Mutex::default(),
-            counters: &BAL_STATE,
+            counters: bal_state::group(),
         }
     }
 

@@ -27,7 +27,7 @@ type Sub<'t> = (&'t str, i64, Backends<'t>);
 /// A balancer of its own counters, with sub-clusters of these weights and backends `name:weight`.
 fn balancer(subs: &[Sub<'_>]) -> Balancer {
     let mut bal = Balancer::new(idle_env("c"));
-    bal.counters = Box::leak(Box::default());
+    bal.counters = Box::leak(Box::new(crate::bal_state::new_group()));
     bal.init(&subs.iter().map(|(name, weight, _)| ((*name).to_owned(), *weight)).collect());
     let backends = subs.iter().map(|(sub, _, backends)| {
         let defs = backends.iter().map(|(name, weight)| BackendDef::new(name, name, 80, *weight)).collect();
@@ -135,9 +135,8 @@ fn attempts(bal: &Balancer, req: &mut Request) -> (String, BalanceError) {
     panic!("no end of attempts");
 }
 
-fn counters(bal: &Balancer) -> Vec<(&'static str, u64)> {
-    let all = bal.counters.counters();
-    all.iter().map(|(name, count)| (*name, count.load(Ordering::Relaxed))).filter(|(_, n)| *n > 0).collect()
+fn counters(bal: &Balancer) -> Vec<(&'static str, i64)> {
+    bal.counters.values().map(|(name, _, count)| (name, count)).filter(|(_, n)| *n > 0).collect()
 }
 
 #[test]

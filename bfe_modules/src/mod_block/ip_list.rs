@@ -45,7 +45,7 @@ impl IpList {
             }
             let fault = |reason: String| ConfError {
                 file: file.to_owned(),
-                place: Some(Place { line: number + 1, column: 1 }),
+                place: Some(Place { line: u32::try_from(number + 1).unwrap_or(u32::MAX), column: 1 }),
                 key: String::new(),
                 reason,
             };

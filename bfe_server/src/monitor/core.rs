@@ -30,13 +30,13 @@ fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandle
 
     let at = Arc::clone(live);
     web.add_monitor("host_table_status", move |query| {
-        let sizes = at.data.load().routes.sizes();
+        let sizes = at.data.load().routes.status();
         let values = [
-            ("HostTableSize", number(sizes.hosts)),
-            ("HostTagTableSize", number(sizes.host_tags)),
-            ("VipTableSize", number(sizes.vips)),
-            ("ProductRouteTableSize", number(sizes.advanced_products)),
-            ("ProductBasicRouteTableSize", number(sizes.basic_products)),
+            ("HostTableSize", number(sizes.host_table_size)),
+            ("HostTagTableSize", number(sizes.host_tag_table_size)),
+            ("VipTableSize", number(sizes.vip_table_size)),
+            ("ProductRouteTableSize", number(sizes.product_route_table_size)),
+            ("ProductBasicRouteTableSize", number(sizes.product_basic_route_table_size)),
         ];
         flat(&values, query.get("format"))
     })?;
@@ -45,9 +45,9 @@ fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandle
         let data = at.data.load();
         let versions = data.routes.versions();
         let values = [
-            ("HostTag", Text(versions.host.to_owned())),
+            ("HostTag", Text(versions.host_tag.to_owned())),
             ("Vip", Text(versions.vip.to_owned())),
-            ("ProductRoute", Text(versions.route.to_owned())),
+            ("ProductRoute", Text(versions.product_route.to_owned())),
         ];
         flat(&values, query.get("format"))
     })?;
@@ -60,9 +60,9 @@ fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandle
     web.add_monitor("bal_table_version", move |query| {
         let versions = at.balance.versions();
         let values = [
-            ("ClusterTableConfVer", Text(versions.cluster_table.clone())),
-            ("GslbConfTimeStamp", Text(versions.gslb_ts.clone())),
-            ("GslbConfSrc", Text(versions.gslb_hostname.clone())),
+            ("ClusterTableConfVer", Text(versions.cluster_table_conf_ver.clone())),
+            ("GslbConfTimeStamp", Text(versions.gslb_conf_time_stamp.clone())),
+            ("GslbConfSrc", Text(versions.gslb_conf_src.clone())),
         ];
         flat(&values, query.get("format"))
     })?;

@@ -3,7 +3,8 @@
 use super::{After, Exit, Way, count, fail, internal_error, out_request, proxy_state};
 use crate::tables::{Cluster, ClusterTransport};
 use crate::worker::Worker;
-use bfe_balance::{Backend, BalanceError, RetryLevel};
+use bfe_balance::conf::cluster_conf::RetryLevel;
+use bfe_balance::{Backend, BalanceError};
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::h1::client;
 use bfe_http::transport::TransportError;

@@ -2,7 +2,7 @@
 
 use super::{After, Way, body, count, deadline, proxy_state, redirect};
 use crate::worker::Worker;
-use bfe_balance::FlushMode;
+use bfe_balance::conf::cluster_conf::FlushMode;
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::h1::server::{FlushPolicy, Origin, SendError, SendOptions};
 use bfe_http::transport::http_state;
