@@ -24,7 +24,8 @@ pub(super) fn encode(
     let head = RequestHead {
         method: &http.method,
         target: &target,
-        host: if disable_host { addr.as_bytes() } else { &http.host },
+        // Without a host of the client's the backend sees its own address.
+        host: if disable_host || http.host.is_empty() { addr.as_bytes() } else { &http.host },
         framing,
     };
     encode::request_head(&mut buffer, &head, &http.header, |name, value| !is_hop_by_hop(name, value));
