@@ -301,5 +301,5 @@ fn deep_nesting_is_bounded_and_does_not_recurse() {
 #[test]
 fn missing_file_is_named() {
     let errors = read_file::<Raw>(std::path::Path::new("/nonexistent/x.data")).unwrap_err();
-    assert!(errors.to_string().starts_with("/nonexistent/x.data: cannot read file: "), "{errors}");
+    assert_eq!(errors.to_string(), "/nonexistent/x.data: cannot read file: no such file or directory");
 }
