@@ -208,10 +208,15 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
             Kind::String { .. } => self.deserialize_str(visitor),
             Kind::Array => self.deserialize_seq(visitor),
             Kind::Object => self.deserialize_map(visitor),
-            Kind::Number => match raw_text(self.context.text, node).parse::<i64>() {
-                Ok(number) => visitor.visit_i64(number),
-                Err(_) => self.deserialize_f64(visitor),
-            },
+            Kind::Number => {
+                let raw = raw_text(self.context.text, node);
+                match (raw.parse::<i64>(), raw.parse::<u64>()) {
+                    // A zero with a sign is a float, as an integer would lose it.
+                    (Ok(number), _) if raw != "-0" => visitor.visit_i64(number),
+                    (_, Ok(number)) => visitor.visit_u64(number),
+                    _ => self.deserialize_f64(visitor),
+                }
+            }
         }
     }
 
