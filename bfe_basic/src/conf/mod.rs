@@ -26,7 +26,7 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// # Errors
 /// When the file cannot be opened or read, or is too large.
 pub fn read_bytes(path: &std::path::Path) -> Result<Vec<u8>, ConfError> {
-    use std::io::Read as _;
+    use std::io::{ErrorKind, Read as _};
     let name = path.display().to_string();
     let read = || -> std::io::Result<Vec<u8>> {
         let file = std::fs::File::open(path)?;
@@ -39,6 +39,15 @@ pub fn read_bytes(path: &std::path::Path) -> Result<Vec<u8>, ConfError> {
             Err(ConfError::of_file(&name, format!("file is larger than {MAX_FILE_BYTES} bytes")))
         }
         Ok(bytes) => Ok(bytes),
-        Err(error) => Err(ConfError::of_file(&name, format!("cannot read file: {error}"))),
+        Err(error) => {
+            // The common reasons as Go BFE words them, without the number that Rust adds.
+            let why = match error.kind() {
+                ErrorKind::NotFound => "no such file or directory".to_owned(),
+                ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                ErrorKind::IsADirectory => "is a directory".to_owned(),
+                _ => error.to_string(),
+            };
+            Err(ConfError::of_file(&name, format!("cannot read file: {why}")))
+        }
     }
 }

@@ -134,3 +134,65 @@ fn tables_are_shared_by_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<ServerRoutes>();
 }
+
+/// Requests and the clusters that Go BFE 1.8.5 was seen to choose for them.
+#[test]
+fn routes_as_recorded() {
+    let hosts = r#"{"Version": "1", "DefaultProduct": null, "Hosts": {"paTag": ["a.org", "*.w.org", "deep.x.w.org"], "pbTag": ["b.org", "*.x.w.org", "B-UPPER.org"], "pcTag": ["c.org"], "pdTag": ["d.org", "*.d.org"]}, 
+        "HostTags": {"pa": ["paTag"], "pb": ["pbTag"], "pc": ["pcTag"], "pd": ["pdTag"]}}"#;
+    let rules = r#"{"Version": "1", "BasicRule": {"pd": [{"Hostname": ["d.org"], "Path": ["/foo"], "ClusterName": "cc"},
+        {"Hostname": ["d.org"], "Path": ["/foo/*"], "ClusterName": "cd"},
+        {"Hostname": ["d.org"], "Path": ["/foo/bar/*"], "ClusterName": "ce"},
+        {"Hostname": ["*.d.org"], "Path": ["/w/*"], "ClusterName": "cf"},
+        {"Hostname": ["x.d.org"], "ClusterName": "cg"},
+        {"Path": ["/nohost/*"], "ClusterName": "ch"},
+        {"Hostname": ["d.org"], "Path": ["/adv/*"], "ClusterName": "ADVANCED_MODE"}]}, 
+        "ProductRule": {"pa": [{"Cond": "default_t()", "ClusterName": "ca"}], "pb": [{"Cond": "default_t()", "ClusterName": "cb"}], "pc": [{"Cond": "req_path_in(\"/1\", false)", "ClusterName": "ca"},
+        {"Cond": "req_path_prefix_in(\"/2\", false)", "ClusterName": "cb"},
+        {"Cond": "req_method_in(\"POST\")", "ClusterName": "cd"}], "pd": [{"Cond": "req_path_prefix_in(\"/adv\", false)", "ClusterName": "ca"},
+        {"Cond": "default_t()", "ClusterName": "cb"}]}}"#;
+    let mut routes = load(hosts, VIPS, rules).unwrap();
+    assert_eq!(routes.check_clusters(|name| name.len() == 2), Ok(()));
+    for (host, path, want) in [
+        ("a.org", "/", Some("ca")),
+        ("a.org.", "/", Some("ca")),
+        ("q.w.org", "/", Some("ca")),
+        ("q.q.w.org", "/", Some("ca")),
+        ("y.x.w.org", "/", Some("cb")),
+        ("x.w.org", "/", Some("ca")),
+        ("", "/", None),
+        ("127.0.0.1", "/", None),
+        ("[::1]", "/", None),
+        ("xa.org", "/", None),
+        ("*.w.org", "/", Some("ca")),
+        ("c.org", "/1", Some("ca")),
+        ("c.org", "/2", Some("cb")),
+        ("c.org", "/2x", Some("cb")),
+        ("c.org", "/3", None),
+        ("d.org", "/foo", Some("cc")),
+        ("d.org", "/foo/bar", Some("ce")),
+        ("d.org", "/foo/bar/", Some("ce")),
+        ("d.org", "/foobar", Some("cb")),
+        ("d.org", "/", Some("cb")),
+        ("d.org", "/nohost/1", Some("cb")),
+        ("d.org", "/nohost", Some("cb")),
+        ("d.org", "/adv/x", Some("ca")),
+        ("d.org", "/foo//x", Some("cd")),
+        ("d.org", "/foo?x=1", Some("cc")),
+        ("x.d.org", "/w/1", Some("cg")),
+        ("x.d.org", "/", Some("cg")),
+        ("x.d.org", "/nohost/1", Some("cg")),
+        ("x.d.org", "/foo", Some("cg")),
+        ("y.d.org", "/w", Some("cf")),
+        ("y.d.org", "/", Some("cb")),
+        ("y.d.org", "/nohost/2", Some("cb")),
+        ("y.y.d.org", "/w/1", Some("cb")),
+    ] {
+        let cluster = routes.find_product(host.as_bytes(), None).and_then(|hit| {
+            let http = bfe_http::Request::new("GET", path, host).unwrap();
+            let req = Request::new(Rc::new(Session::default()), http);
+            routes.find_cluster(&hit.product, &req).unwrap().ok()
+        });
+        assert_eq!(cluster.as_deref(), want, "{host:?} {path}");
+    }
+}

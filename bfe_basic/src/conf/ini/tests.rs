@@ -144,5 +144,44 @@ fn errors_have_the_place_of_the_last_assignment() {
 #[test]
 fn missing_file_is_named() {
     let errors = read_file(Path::new("/nonexistent/bfe.conf"), &mut []).unwrap_err();
-    assert!(errors.to_string().starts_with("/nonexistent/bfe.conf: cannot read file: "), "{errors}");
+    assert_eq!(errors.to_string(), "/nonexistent/bfe.conf: cannot read file: no such file or directory");
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Writes a value such that it is read as it is: in quotes, escaped.
+    fn quoted(text: &str) -> String {
+        let mut out = String::from("\"");
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => out.extend(['\\', c]),
+                '\n' => out.push_str("\\n"),
+                c => out.push(c),
+            }
+        }
+        out + "\""
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_values_are_read_back(text in "[^\0\r]*", int: i64, list in proptest::collection::vec("[^\0\r]*", 0..4)) {
+            let mut file = format!("[Server]\nText = {} # c\nHttpPort={int};\n", quoted(&text));
+            for element in &list {
+                file.push_str(&format!("modules\t=\t{}\r\n", quoted(element)));
+            }
+            let want = Values { text, int, flag: false, list, other: 0 };
+            prop_assert_eq!(read(file.as_bytes()), Ok(want), "{}", file);
+        }
+
+        #[test]
+        fn no_bytes_are_too_much(bytes: Vec<u8>, text in "([\\[\\]\"\\\\=#; \\n\\r]|Server|Text|Flag|HttpPort|0x1|é|\0){0,20}") {
+            for bytes in [&bytes[..], text.as_bytes()] {
+                if let Err(error) = read(bytes) {
+                    prop_assert!(error.starts_with("f.conf:"), "{}", error);
+                }
+            }
+        }
+    }
 }

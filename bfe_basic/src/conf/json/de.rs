@@ -1,10 +1,11 @@
 //! serde over the tape: where the dialect's rules on types, names and repetition live.
 
+use super::access::{Elements, Fields, Given, Members};
 use super::path::{Path, Step, start};
 use super::scan::{Kind, Node, Tape};
 use super::text::{raw_text, string_text};
 use crate::conf::hint::did_you_mean;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
 use std::cell::RefCell;
 use std::fmt;
 
@@ -23,13 +24,13 @@ pub(super) struct Error {
 }
 
 impl Error {
-    fn within(mut self, step: impl Into<Step>) -> Self {
+    pub(super) fn within(mut self, step: impl Into<Step>) -> Self {
         self.path.push(step.into());
         self
     }
 
     /// Gives the error a place, unless something further in has done so.
-    fn at(mut self, node: Node) -> Self {
+    pub(super) fn at(mut self, node: Node) -> Self {
         self.at.get_or_insert(start(node));
         self
     }
@@ -56,7 +57,7 @@ impl serde::de::Error for Error {
 
 /// What all values of a file share.
 pub(super) struct Context<'t> {
-    text: &'t str,
+    pub(super) text: &'t str,
     tape: &'t Tape,
     warnings: RefCell<Vec<(usize, String)>>,
 }
@@ -88,11 +89,11 @@ impl<'t> Context<'t> {
 
 /// A value, with the earlier ones that the same field was given.
 pub(super) struct Value<'c, 't> {
-    context: &'c Context<'t>,
-    index: u32,
+    pub(super) context: &'c Context<'t>,
+    pub(super) index: u32,
     /// Almost always empty, which costs no allocation.
-    earlier: Vec<u32>,
-    depth: u32,
+    pub(super) earlier: Vec<u32>,
+    pub(super) depth: u32,
 }
 
 impl<'c, 't> Value<'c, 't> {
@@ -100,7 +101,7 @@ impl<'c, 't> Value<'c, 't> {
         Self { context, index: 0, earlier: Vec::new(), depth: 0 }
     }
 
-    fn node(&self) -> Result<Node, Error> {
+    pub(super) fn node(&self) -> Result<Node, Error> {
         self.context.node(self.index)
     }
 
@@ -208,10 +209,15 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
             Kind::String { .. } => self.deserialize_str(visitor),
             Kind::Array => self.deserialize_seq(visitor),
             Kind::Object => self.deserialize_map(visitor),
-            Kind::Number => match raw_text(self.context.text, node).parse::<i64>() {
-                Ok(number) => visitor.visit_i64(number),
-                Err(_) => self.deserialize_f64(visitor),
-            },
+            Kind::Number => {
+                let raw = raw_text(self.context.text, node);
+                match (raw.parse::<i64>(), raw.parse::<u64>()) {
+                    // A zero with a sign is a float, as an integer would lose it.
+                    (Ok(number), _) if raw != "-0" => visitor.visit_i64(number),
+                    (_, Ok(number)) => visitor.visit_u64(number),
+                    _ => self.deserialize_f64(visitor),
+                }
+            }
         }
     }
 
@@ -349,13 +355,6 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
     serde::forward_to_deserialize_any! { i128 u128 }
 }
 
-/// A field that was given, and all its values.
-struct Given {
-    field: &'static str,
-    value: u32,
-    earlier: Vec<u32>,
-}
-
 /// Notes the unknown keys of an object that are near to a field it lacks.
 fn warn_of_unknown(context: &Context<'_>, unknown: &[Node], given: &[Given], fields: &[&'static str]) {
     for &key in unknown {
@@ -369,79 +368,5 @@ fn warn_of_unknown(context: &Context<'_>, unknown: &[Node], given: &[Given], fie
             let reason = format!("unknown key \"{}\" is ignored; did you mean \"{meant}\"?", shorten(&name));
             warnings.push((start(key), reason));
         }
-    }
-}
-
-/// The members of a map, repeated keys repeatedly.
-struct Members<'c, 't, I> {
-    context: &'c Context<'t>,
-    members: I,
-    value: Option<(Node, u32)>,
-    depth: u32,
-}
-
-impl<'de, I: Iterator<Item = (Node, u32)>> MapAccess<'de> for Members<'_, '_, I> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.value = self.members.next();
-        let Some((key, _)) = self.value else { return Ok(None) };
-        let text = string_text(self.context.text, key);
-        seed.deserialize(text.into_deserializer()).map(Some).map_err(|error: Error| error.at(key))
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let (key, index) = self.value.ok_or_else(|| Error::custom("value asked for before its key"))?;
-        let value = Value { context: self.context, index, earlier: Vec::new(), depth: self.depth };
-        seed.deserialize(value).map_err(|error| error.within(&*string_text(self.context.text, key)))
-    }
-}
-
-/// The fields of a struct, each once.
-struct Fields<'c, 't> {
-    context: &'c Context<'t>,
-    given: std::vec::IntoIter<Given>,
-    current: Option<Given>,
-    depth: u32,
-}
-
-impl<'de> MapAccess<'de> for Fields<'_, '_> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.current = self.given.next();
-        let Some(given) = &self.current else { return Ok(None) };
-        seed.deserialize(given.field.into_deserializer()).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let given = self.current.take().ok_or_else(|| Error::custom("value asked for before its key"))?;
-        let value =
-            Value { context: self.context, index: given.value, earlier: given.earlier, depth: self.depth };
-        seed.deserialize(value).map_err(|error| error.within(given.field))
-    }
-}
-
-/// The elements of a list.
-struct Elements<'c, 't> {
-    context: &'c Context<'t>,
-    at: u32,
-    end: u32,
-    position: usize,
-    depth: u32,
-}
-
-impl<'de> SeqAccess<'de> for Elements<'_, '_> {
-    type Error = Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        if self.at >= self.end {
-            return Ok(None);
-        }
-        let value = Value { context: self.context, index: self.at, earlier: Vec::new(), depth: self.depth };
-        self.at = value.node()?.next;
-        let position = self.position;
-        self.position += 1;
-        seed.deserialize(value).map(Some).map_err(|error| error.within(position))
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! For the writers of raw structs:
 //!
-//! - Fields are matched in any ASCII case, unknown ones skipped. `null` and absent are the same for
+//! - Fields are matched in any ASCII case, unknown ones skipped. Give them the name that people write
+//!   (`rename`), as errors show it. `null` and absent are the same for
 //!   `Option`; for any other type `null` is the empty value, and an absent field needs `#[serde(default)]`.
 //! - Maps are `BTreeMap` or `HashMap`: a repeated key is given again, and the later value replaces the
 //!   earlier one whole. A struct that is given twice under one field is merged field by field.
@@ -15,6 +16,7 @@
 //! - Bytes that are not UTF-8 become U+FFFD, with a warning. Nothing can be looked up by such a name but by
 //!   U+FFFD itself.
 
+mod access;
 mod de;
 mod path;
 mod scan;
@@ -51,7 +53,7 @@ pub struct Source {
 /// # Errors
 /// When it cannot be read, is not JSON, or a value in it has the wrong type.
 pub fn read_file<T: DeserializeOwned>(path: &std::path::Path) -> Result<Document<T>, ConfErrors> {
-    from_slice(&path.display().to_string(), &read_bytes(path)?)
+    from_vec(&path.display().to_string(), read_bytes(path)?)
 }
 
 /// Reads a file that is in memory; `name` is what errors call it.
@@ -59,23 +61,25 @@ pub fn read_file<T: DeserializeOwned>(path: &std::path::Path) -> Result<Document
 /// # Errors
 /// When it is not JSON, or a value in it has the wrong type.
 pub fn from_slice<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<Document<T>, ConfErrors> {
+    from_vec(name, bytes.to_vec())
+}
+
+fn from_vec<T: DeserializeOwned>(name: &str, bytes: Vec<u8>) -> Result<Document<T>, ConfErrors> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfError::of_file(name, format!("file is larger than {MAX_FILE_BYTES} bytes")).into());
     }
     let mut warnings = Vec::new();
-    let text = match str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(error) => {
-            warnings.push(ConfError {
-                file: name.to_owned(),
-                place: Some(Place::of(bytes, error.valid_up_to())),
-                key: String::new(),
-                reason: "bytes that are not UTF-8 are read as U+FFFD".into(),
-            });
-            // No ASCII byte is lost by this, so that the text has the same structure.
-            String::from_utf8_lossy(bytes).into_owned()
-        }
-    };
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        let place = Place::of(error.as_bytes(), error.utf8_error().valid_up_to());
+        warnings.push(ConfError {
+            file: name.to_owned(),
+            place: Some(place),
+            key: String::new(),
+            reason: "bytes that are not UTF-8 are read as U+FFFD".into(),
+        });
+        // No ASCII byte is lost by this, so that the text has the same structure.
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
     let tape = Tape::scan(&text).map_err(|error| ConfError {
         file: name.to_owned(),
         place: Some(Place::of(text.as_bytes(), error.at)),
