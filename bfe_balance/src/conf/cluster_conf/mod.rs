@@ -15,3 +15,6 @@ pub use table::{
     BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, ClusterConf, ClusterTable, FcgiConf,
     FlushMode, GslbBasic, HashConf, HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
 };
+
+#[cfg(test)]
+mod tests;
