@@ -166,10 +166,9 @@ fn bal_65_68_70_72_failures_in_a_row() {
     a.on_success();
     table.set_gslb_basic(&tree.conf(r#"{"c":{"CheckConf":{"FailNum":3}},"d":{}}"#));
     for step in ["fail", "fail", "success", "fail", "fail"] {
-        if step == "fail" {
-            a.on_fail()
-        } else {
-            a.on_success()
+        match step {
+            "fail" => a.on_fail(),
+            _ => a.on_success(),
         }
         assert!(a.avail());
     }
