@@ -186,4 +186,11 @@ impl Backend {
     pub(crate) fn set_conn_num(&self, conn_num: i64) {
         self.conn_num.store(conn_num, Ordering::Relaxed);
     }
+
+    /// Whether a task is checking the backend.
+    #[cfg(test)]
+    pub(crate) fn is_checked(&self) -> bool {
+        let checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        checker.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
 }

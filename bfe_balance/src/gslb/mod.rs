@@ -5,6 +5,8 @@ mod sub_cluster;
 mod update;
 
 #[cfg(test)]
+mod props;
+#[cfg(test)]
 mod tests;
 
 pub use balance::BalanceError;

@@ -15,17 +15,17 @@ fn request(fields: &[(&'static str, String)], uri: &str) -> Request {
     req
 }
 
-fn get() -> Request {
+pub(super) fn get() -> Request {
     request(&[], "/")
 }
 
 /// Backends of a sub-cluster: names and weights.
-type Backends<'t> = &'t [(&'t str, i64)];
+pub(super) type Backends<'t> = &'t [(&'t str, i64)];
 /// A sub-cluster: name, weight, backends.
-type Sub<'t> = (&'t str, i64, Backends<'t>);
+pub(super) type Sub<'t> = (&'t str, i64, Backends<'t>);
 
 /// A balancer of its own counters, with sub-clusters of these weights and backends `name:weight`.
-fn balancer(subs: &[Sub<'_>]) -> Balancer {
+pub(super) fn balancer(subs: &[Sub<'_>]) -> Balancer {
     let mut bal = Balancer::new(idle_env("c"));
     bal.counters = Box::leak(Box::new(crate::bal_state::new_group()));
     bal.init(&subs.iter().map(|(name, weight, _)| ((*name).to_owned(), *weight)).collect());

@@ -11,6 +11,8 @@ mod sticky;
 mod update;
 
 #[cfg(test)]
+mod props;
+#[cfg(test)]
 pub(crate) mod tests;
 
 use crate::backend::Backend;
@@ -112,7 +114,7 @@ impl BackendList {
         }
         let chosen = match algorithm {
             Algorithm::Sticky => {
-                self.refresh();
+                self.refresh(self.changes.load(Ordering::Acquire));
                 self.pick_sticky(hash())
             }
             Algorithm::Smooth => {
@@ -139,8 +141,7 @@ impl BackendList {
     }
 
     /// Brings the gauges up to date where a backend went up or down.
-    fn refresh(&mut self) {
-        let changes = self.changes.load(Ordering::Acquire);
+    fn refresh(&mut self, changes: u64) {
         if self.seen != Some(changes) {
             self.seen = Some(changes);
             for (entry, gauge) in self.entries.iter().zip(&mut self.gauges) {
@@ -151,10 +152,10 @@ impl BackendList {
 
     /// The same, after slow start has had its turn.
     fn slow_start_then_refresh(&mut self, now: impl FnOnce() -> Instant) {
-        if self.slow_start.is_zero() {
-            return self.refresh();
-        }
         let changes = self.changes.load(Ordering::Acquire);
+        if self.slow_start.is_zero() {
+            return self.refresh(changes);
+        }
         let changed = self.flags_seen != Some(changes);
         if changed || self.ramping > 0 {
             let now = now();
@@ -174,7 +175,7 @@ impl BackendList {
                 }
             }
         }
-        self.refresh();
+        self.refresh(changes);
     }
 
     /// The backends leave the table.

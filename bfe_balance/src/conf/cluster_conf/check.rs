@@ -4,11 +4,12 @@ use super::https::HttpsConf;
 use super::raw::{
     RawBackendConf, RawCheckConf, RawCluster, RawClusterBasic, RawClusterConf, RawGslbBasic, RawHashConf,
 };
-use super::status::{OutlierCodes, StatusExpect, StatusRange};
-use super::table::{
-    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, ClusterConf, ClusterTable, FcgiConf,
-    FlushMode, GslbBasic, HashConf, HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
+use super::sections::{
+    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FcgiConf, FlushMode, GslbBasic, HashConf,
+    HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
 };
+use super::status::{OutlierCodes, StatusExpect, StatusRange};
+use super::table::{ClusterConf, ClusterTable};
 use bfe_basic::conf::json::{Path, Source};
 use bfe_basic::conf::{ConfErrors, Faults};
 use bfe_basic::json_path;

@@ -5,13 +5,17 @@ mod ai;
 mod check;
 mod https;
 mod raw;
+mod sections;
 mod status;
 mod table;
 
 pub use ai::{AiConf, AiKey, AiKeyPolicy, ModelPrice, ModelTable};
 pub use https::HttpsConf;
-pub use status::{OutlierCodes, StatusExpect, StatusMismatch, StatusRange};
-pub use table::{
-    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, ClusterConf, ClusterTable, FcgiConf,
-    FlushMode, GslbBasic, HashConf, HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
+pub use sections::{
+    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FcgiConf, FlushMode, GslbBasic, HashConf,
+    HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
 };
+pub use status::{OutlierCodes, StatusExpect, StatusMismatch, StatusRange};
+pub use table::{ClusterConf, ClusterTable};
+#[cfg(test)]
+mod tests;
