@@ -2,9 +2,9 @@
 
 use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
-use crate::proxy_header;
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
+use crate::{proxy_header, websocket};
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
@@ -81,8 +81,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
             Err(error) => {
                 count(s::ERR_CLIENT_BAD_REQUEST);
                 session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
-                let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
-                return;
+                return finish(&worker, &session);
             }
         }
     }
@@ -94,28 +93,45 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         connection.set_read_deadline(Some(first_head));
         session.proto.set(Proto::Http);
         let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
-        let _active = Active::begin(total, of_connections(Proto::Http));
-        let linger = requests(&worker, &place, &session, &connection).await;
-        session.end.set(Some(Instant::now()));
-        let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
-        connection.close(linger.then_some(LINGER)).await;
+        let active = Active::begin(total, of_connections(Proto::Http));
+        let end = requests(&worker, &place, &session, &connection).await;
+        drop(active);
+        if let End::WebSocket(http) = end {
+            Box::pin(websocket::serve(&worker, &session, connection, *http)).await;
+            finish(&worker, &session);
+        } else {
+            finish(&worker, &session);
+            let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
+            connection.close(linger).await;
+        }
     } else {
-        let _ = worker.callbacks().run_session(Point::HandleFinish, &session);
+        finish(&worker, &session);
     }
 }
 
-/// Serves request after request. Says whether the client may still be sending when it is over.
-async fn requests(
-    worker: &Rc<Worker>,
-    place: &Place,
-    session: &Rc<Session>,
-    connection: &Connection,
-) -> bool {
+/// Calls the last handlers of a connection.
+fn finish(worker: &Worker, session: &Session) {
+    session.end.set(Some(Instant::now()));
+    let _ = worker.callbacks().run_session(Point::HandleFinish, session);
+}
+
+/// How the requests of a connection ended.
+enum End {
+    /// The connection is to be closed.
+    Close,
+    /// The same, but the client may still be sending.
+    CloseSlowly,
+    /// The first request asked for a WebSocket.
+    WebSocket(Box<bfe_http::Request>),
+}
+
+/// Serves request after request.
+async fn requests(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: &Connection) -> End {
     loop {
         let mut http = match next_request(worker, place, connection).await {
             Some(Ok(http)) => http,
             Some(Err(error)) => return refuse(session, connection, &error).await,
-            None => return false,
+            None => return End::Close,
         };
         match connection.expectation(&mut http) {
             Expectation::None => {}
@@ -132,13 +148,16 @@ async fn requests(
                 return answer_and_close(worker, connection, 417).await;
             }
         }
+        if connection.serial() == 1 && websocket::is_wanted(&http) {
+            return End::WebSocket(Box::new(http));
+        }
         let mut req = Request::new(Rc::clone(session), http);
         // In a box of its own, so that a connection that waits for its next request stays small.
         let after = Box::pin(pipeline::serve(worker, &mut req, connection)).await;
         match after {
             After::Keep => {}
-            After::Close => return false,
-            After::CloseSlowly => return true,
+            After::Close => return End::Close,
+            After::CloseSlowly => return End::CloseSlowly,
         }
     }
 }
@@ -169,7 +188,7 @@ fn note_continue(session: &Session) {
 }
 
 /// Notes why there was no request, and sends the raw answer that there is for it (lifecycle 5.4).
-async fn refuse(session: &Session, connection: &Connection, error: &ReadError) -> bool {
+async fn refuse(session: &Session, connection: &Connection, error: &ReadError) -> End {
     let (code, counter) = match error {
         ReadError::Closed => (ErrorCode::CLIENT_CLOSE, s::ERR_CLIENT_CLOSE),
         ReadError::Timeout => (ErrorCode::CLIENT_TIMEOUT, s::ERR_CLIENT_TIMEOUT),
@@ -180,13 +199,13 @@ async fn refuse(session: &Session, connection: &Connection, error: &ReadError) -
     };
     count(counter);
     session.set_error(code, error.to_string());
-    let Some(answer) = error.answer() else { return false };
+    let Some(answer) = error.answer() else { return End::Close };
     connection.set_write_deadline(Instant::now().checked_add(LINGER));
-    connection.send_raw(answer).await.is_ok()
+    if connection.send_raw(answer).await.is_ok() { End::CloseSlowly } else { End::Close }
 }
 
 /// Answers without the pipeline, and tells the client that the connection ends.
-async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16) -> bool {
+async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16) -> End {
     let options = SendOptions {
         flush: FlushPolicy::Buffered,
         origin: Origin::Proxy,
@@ -196,7 +215,7 @@ async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16)
     };
     connection.set_write_deadline(Instant::now().checked_add(worker.config().server.client_read_timeout));
     let sent = connection.respond(&mut Response::new(status), &options).await;
-    sent.error.is_none()
+    if sent.error.is_none() { End::CloseSlowly } else { End::Close }
 }
 
 /// IPv4 in its own form, however the socket tells it.

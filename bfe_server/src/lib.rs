@@ -13,6 +13,7 @@ mod server;
 mod signals;
 mod state;
 mod tables;
+mod websocket;
 mod worker;
 
 pub use server::{Server, StartError};

@@ -9,7 +9,7 @@ use super::stream::Stream;
 use super::timer::Deadline;
 use super::{encode, head};
 use crate::transport::{PooledConn, TransportError, http_state};
-use crate::{Body, BodyError, BodyStream, Response, buffer};
+use crate::{Body, BodyError, BodyStream, Response, Version, buffer};
 use bytes::{Buf, Bytes, BytesMut};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -64,7 +64,6 @@ struct Sender {
     chunked: bool,
     /// The body has been read to its end.
     body_read: bool,
-    sent: u64,
 }
 
 /// Why a request could not be sent.
@@ -74,6 +73,11 @@ enum SendFailure {
 }
 
 impl Sender {
+    fn new(head: Vec<u8>, body: Body, chunked: bool) -> Self {
+        let body_read = body.is_empty() && !chunked;
+        Self { out: head, done: 0, piece: Bytes::new(), body, chunked, body_read }
+    }
+
     fn poll_send(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), SendFailure>> {
         loop {
             // Small pieces are gathered before anything is written.
@@ -125,7 +129,6 @@ impl Sender {
     }
 
     fn take(&mut self, piece: Bytes) {
-        self.sent += piece.len() as u64;
         if self.chunked {
             encode::push_chunk_size(&mut self.out, piece.len());
         }
@@ -162,44 +165,68 @@ pub async fn round_trip(
     timeout: Option<Duration>,
 ) -> Result<(Response, Vec<u8>), TransportError> {
     http_state::group().inc(http_state::HTTP_BACKEND_REQ_ALL);
-    let broken = |_| TransportError::ReadResponseHead("EOF".into());
     let Outgoing { head, body, chunked, is_head } = request;
-    let body_read = body.is_empty() && !chunked;
-    let mut sender = Sender { out: head, done: 0, piece: Bytes::new(), body, chunked, body_read, sent: 0 };
-    let mut sending = true;
-    let mut continued = false;
-    let conn = pooled.conn().map_err(broken)?;
-    conn.head_deadline.set(None);
-    let (head, version) = loop {
-        let head = poll_fn(|cx| conn.poll_head(cx, &mut sender, &mut sending, timeout)).await?;
-        let (response, version) =
-            head::parse_response(head).map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
-        // One `100 Continue` may come before the answer.
-        if response.status == 100 && !continued {
-            continued = true;
-            continue;
-        }
-        break (response, version);
-    };
-    let mut response = head;
+    let mut sender = Sender::new(head, body, chunked);
+    let (mut response, version, sending) = answer(&mut pooled, &mut sender, timeout).await?;
     let method: &[u8] = if is_head { b"HEAD" } else { b"" };
     let (framing, reusable) = framing::of_response(&mut response, version, method)
         .map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
     http_state::group().inc(http_state::HTTP_BACKEND_REQ_SUCC);
     let out = if sending { Vec::new() } else { std::mem::take(&mut sender.out) };
-    let body = ResponseBody {
-        pooled: Some(pooled),
-        sender: sending.then(|| Box::new(sender)),
-        state: match framing {
-            Framing::None => State::Done,
-            Framing::Length(n) => State::Length(n),
-            Framing::Chunked => State::Chunked(Decoder::default()),
-            Framing::UntilClose => State::UntilClose,
-        },
-        reusable,
-    };
-    response.body = body.settle();
+    let sender = sending.then(|| Box::new(sender));
+    response.body = ResponseBody::new(pooled, sender, framing, reusable).settle();
     Ok((response, out))
+}
+
+/// What a backend makes of a request to speak another protocol.
+pub enum Upgrade {
+    /// 101: the stream speaks it from now on; what was read too far is with it.
+    Switched(Response, Stream, BytesMut),
+    /// An ordinary response.
+    Refused(Response),
+}
+
+/// Asks a backend to speak another protocol: sends a head, and reads the head of the answer.
+///
+/// # Errors
+/// See [`TransportError`]; never [`TransportError::Connect`].
+pub async fn upgrade(
+    stream: Stream,
+    head: Vec<u8>,
+    timeout: Option<Duration>,
+) -> Result<Upgrade, TransportError> {
+    let mut pooled = PooledConn::detached(BackendConn::new(stream));
+    let mut sender = Sender::new(head, Body::Empty, false);
+    let (mut response, version, _) = answer(&mut pooled, &mut sender, timeout).await?;
+    if response.status == 101 {
+        let conn = pooled.take().ok_or_else(|| TransportError::ReadResponseHead("EOF".into()))?;
+        return Ok(Upgrade::Switched(response, conn.stream, conn.buf));
+    }
+    let (framing, _) = framing::of_response(&mut response, version, b"GET")
+        .map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
+    response.body = ResponseBody::new(pooled, None, framing, false).settle();
+    Ok(Upgrade::Refused(response))
+}
+
+/// Sends a request, and reads the head of the answer. Says also whether the request is still being sent.
+async fn answer(
+    pooled: &mut PooledConn,
+    sender: &mut Sender,
+    timeout: Option<Duration>,
+) -> Result<(Response, Version, bool), TransportError> {
+    let conn = pooled.conn().map_err(|_| TransportError::ReadResponseHead("EOF".into()))?;
+    conn.head_deadline.set(None);
+    let (mut sending, mut continued) = (true, false);
+    loop {
+        let head = poll_fn(|cx| conn.poll_head(cx, sender, &mut sending, timeout)).await?;
+        let (response, version) =
+            head::parse_response(head).map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
+        // One `100 Continue` may come before the answer.
+        if response.status != 100 || continued {
+            return Ok((response, version, sending));
+        }
+        continued = true;
+    }
 }
 
 impl BackendConn {
@@ -285,6 +312,16 @@ enum State {
 }
 
 impl ResponseBody {
+    fn new(pooled: PooledConn, sender: Option<Box<Sender>>, framing: Framing, reusable: bool) -> Self {
+        let state = match framing {
+            Framing::None => State::Done,
+            Framing::Length(n) => State::Length(n),
+            Framing::Chunked => State::Chunked(Decoder::default()),
+            Framing::UntilClose => State::UntilClose,
+        };
+        Self { pooled: Some(pooled), sender, state, reusable }
+    }
+
     /// The body for the response: without the connection, where nothing more has to come from it.
     fn settle(mut self) -> Body {
         if matches!(self.state, State::Done) {

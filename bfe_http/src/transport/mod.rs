@@ -122,7 +122,10 @@ impl Transport {
 }
 
 /// Connects to `addr` (host or IP, and port) within `timeout`.
-async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net::TcpStream, String> {
+///
+/// # Errors
+/// Why there is no connection.
+pub async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net::TcpStream, String> {
     let dial = async {
         // An address needs no resolver, and no thread for it.
         let stream = match addr.parse::<SocketAddr>() {

@@ -33,7 +33,8 @@ pub(crate) struct Host {
 /// A connection that goes back to its pool when it has been used well, and is closed otherwise.
 pub struct PooledConn {
     conn: Option<BackendConn>,
-    host: Rc<Host>,
+    /// Where it belongs; `None` for one that is not pooled at all.
+    host: Option<Rc<Host>>,
     /// It is back in the pool, so it is not to be counted as closed.
     returned: bool,
 }
@@ -113,7 +114,7 @@ impl Host {
             self.counts.idle.fetch_sub(1, Relaxed);
             if conn.is_quiet() {
                 self.busy.set(self.busy.get() + 1);
-                return Some(PooledConn { conn: Some(conn), host: self.clone(), returned: false });
+                return Some(PooledConn { conn: Some(conn), host: Some(self.clone()), returned: false });
             }
             self.counts.open.fetch_sub(1, Relaxed);
         }
@@ -122,7 +123,7 @@ impl Host {
     /// Room for one more connection; the limit where there is none.
     fn reserve(self: &Rc<Self>) -> Result<PooledConn, usize> {
         let open = self.counts.open.fetch_add(1, Relaxed);
-        let reserved = PooledConn { conn: None, host: self.clone(), returned: false };
+        let reserved = PooledConn { conn: None, host: Some(self.clone()), returned: false };
         self.busy.set(self.busy.get() + 1);
         if self.max_conns > 0 && usize::try_from(open).unwrap_or(0) >= self.max_conns {
             return Err(self.max_conns);
@@ -167,11 +168,21 @@ impl PooledConn {
         self
     }
 
+    /// A connection that belongs to no pool.
+    pub(crate) fn detached(conn: BackendConn) -> Self {
+        Self { conn: Some(conn), host: None, returned: false }
+    }
+
+    /// Takes the connection for good.
+    pub(crate) fn take(mut self) -> Option<BackendConn> {
+        self.conn.take()
+    }
+
     /// Gives the connection back for other requests.
     pub(crate) fn reuse(mut self) {
-        if let Some(conn) = self.conn.take() {
+        if let (Some(conn), Some(host)) = (self.conn.take(), &self.host) {
             self.returned = true;
-            self.host.put(conn);
+            host.put(conn);
         }
     }
 
@@ -182,9 +193,10 @@ impl PooledConn {
 
 impl Drop for PooledConn {
     fn drop(&mut self) {
-        self.host.busy.set(self.host.busy.get().saturating_sub(1));
+        let Some(host) = &self.host else { return };
+        host.busy.set(host.busy.get().saturating_sub(1));
         if !self.returned {
-            self.host.counts.open.fetch_sub(1, Relaxed);
+            host.counts.open.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::live::Live;
 use crate::state::proxy_state;
+use crate::websocket::websocket_state;
 use bfe_balance::bal_state;
 use bfe_http::proxy_protocol::proxy_protocol_state;
 use bfe_http::transport::http_state;
@@ -17,6 +18,7 @@ pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), Du
         ("bal_state", bal_state::group()),
         ("http_state", http_state::group()),
         ("proxy_protocol_state", proxy_protocol_state::group()),
+        ("websocket_state", websocket_state::group()),
     ] {
         web.add_counters(name, &format!("{name}_diff"), group)?;
     }

@@ -119,7 +119,7 @@ impl Connection {
     pub async fn send_response(&self, res: &mut Response, options: &SendOptions) -> Sent {
         let body_left = self.settle_request_body(options.origin).await;
         let out = OUT.with_borrow_mut(Vec::pop).unwrap_or_default();
-        let mut sender = Sender { conn: self, out, sent: Sent::default(), flush_timer: None, declared: None };
+        let mut sender = Sender::new(self, out);
         let mut body = std::mem::take(&mut res.body);
         let (keep, error) = match sender.send(res, &mut body, options, body_left).await {
             Ok(plan) => {
@@ -142,6 +142,23 @@ impl Connection {
         sent.keep = keep && self.drain().await;
         sent.linger = !self.inner.borrow().body.is_done();
         sent
+    }
+
+    /// Sends the head of a response alone: what follows is another protocol.
+    ///
+    /// # Errors
+    /// When the client cannot be written to in time.
+    pub async fn send_head(&self, res: &Response) -> Result<(), SendError> {
+        let mut sender = Sender::new(self, Vec::new());
+        let known = Known {
+            first: &[],
+            complete: false,
+            keep_alive_enabled: true,
+            draining: false,
+            body_left: false,
+        };
+        write_head(&mut sender.out, self.facts.get(), res.status, &res.header, &known);
+        sender.flush(None).await
     }
 
     /// Before the head of an answer that no backend gave: what is left of the request body is read, as far
@@ -196,7 +213,11 @@ enum Event {
     ClientGone,
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    fn new(conn: &'a Connection, out: Vec<u8>) -> Self {
+        Self { conn, out, sent: Sent::default(), flush_timer: None, declared: None }
+    }
+
     async fn send(
         &mut self,
         res: &Response,

@@ -1,0 +1,205 @@
+//! WebSocket: the first request of a connection may ask for a tunnel to a backend (lifecycle 18).
+//!
+//! No request handlers run; the request goes to the backend as it is, and once the backend agrees, bytes go
+//! both ways until one side ends.
+
+use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::worker::Worker;
+use bfe_balance::Backend;
+use bfe_basic::{Proto, Request, Session};
+use bfe_http::h1::Stream;
+use bfe_http::h1::client::{Upgrade, upgrade};
+use bfe_http::h1::encode::{self, OutFraming, RequestHead};
+use bfe_http::h1::server::{Connection, FlushPolicy, Origin, SendOptions};
+use bfe_http::{Response, transport};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncWriteExt, copy, split};
+use websocket_state as ws;
+
+/// Backends that are tried.
+const TRIES: usize = 3;
+/// Limit on the TCP connect to each of them.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Limit on the backend's answer, and on sending it to the client. The reference has none.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+/// What the other direction gets once one has ended.
+const LAST_BYTES: Duration = Duration::from_millis(250);
+
+bfe_http::counter_group! {
+    /// `/monitor/websocket_state`.
+    pub websocket_state "proxy_state" {
+        /// Tries without a backend.
+        WEB_SOCKET_ERR_BALANCE,
+        /// Backends that could not be connected.
+        WEB_SOCKET_ERR_CONNECT,
+        /// Requests for which all tries failed.
+        WEB_SOCKET_ERR_PROXY,
+        /// Requests whose backend did not agree.
+        WEB_SOCKET_ERR_HANDSHAKE,
+        /// Of them those that got an ordinary answer.
+        WEB_SOCKET_ERR_BACKEND_REJECT,
+        /// Never moves.
+        WEB_SOCKET_ERR_TRANSFER,
+        /// Never moves: panics are counted for the connection.
+        WEB_SOCKET_PANIC_CONN,
+        /// Never moves.
+        WEB_SOCKET_BYTES_RECV,
+        /// Never moves.
+        WEB_SOCKET_BYTES_SENT,
+    }
+}
+
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_wanted(http: &bfe_http::Request) -> bool {
+    http.method.as_ref() == b"GET"
+        && http.header.get("Upgrade").is_some_and(|v| v.eq_ignore_ascii_case(b"websocket"))
+        && http
+            .header
+            .get("Connection")
+            .is_some_and(|v| v.to_ascii_lowercase().windows(7).any(|w| w == b"upgrade"))
+}
+
+/// A backend that counts as busy while the tunnel stands.
+struct Busy(Arc<Backend>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.dec_conn();
+    }
+}
+
+/// Serves a connection whose first request asked for a WebSocket, to its end.
+pub(crate) async fn serve(
+    worker: &Worker,
+    session: &Rc<Session>,
+    connection: Connection,
+    http: bfe_http::Request,
+) {
+    session.proto.set(Proto::Ws);
+    let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
+    let _active = Active::begin(total, of_connections(Proto::Ws));
+    connection.set_read_deadline(None);
+    connection.set_write_deadline(Instant::now().checked_add(HANDSHAKE));
+    if let Some((client, backend, _busy)) = handshake(worker, session, connection, http).await {
+        tunnel(client, backend).await;
+    }
+}
+
+/// Finds a backend that agrees; says so to the client.
+async fn handshake(
+    worker: &Worker,
+    session: &Rc<Session>,
+    connection: Connection,
+    http: bfe_http::Request,
+) -> Option<(Stream, Stream, Busy)> {
+    let group = ws::group();
+    // What balancing sees: the request alone, without a client address.
+    let mut req = Request::new(Rc::clone(session), http);
+    req.client_addr = None;
+    let Some((stream, busy)) = connect(worker, &mut req).await else {
+        group.inc(ws::WEB_SOCKET_ERR_PROXY);
+        return None;
+    };
+    let answer = upgrade(Stream::Tcp(stream), request_head(&req.http), Some(HANDSHAKE)).await;
+    let (response, mut backend, early) = match answer {
+        Ok(Upgrade::Switched(response, stream, early)) if agrees(&response) => (response, stream, early),
+        Ok(Upgrade::Switched(response, ..) | Upgrade::Refused(response)) => {
+            group.inc(ws::WEB_SOCKET_ERR_BACKEND_REJECT);
+            group.inc(ws::WEB_SOCKET_ERR_HANDSHAKE);
+            relay(worker, connection, response).await;
+            return None;
+        }
+        Err(e) => {
+            log::debug!("websocket: {}: {e}", busy.0.addr_info);
+            group.inc(ws::WEB_SOCKET_ERR_HANDSHAKE);
+            return None;
+        }
+    };
+    connection.send_head(&response).await.ok()?;
+    let (mut client, client_early) = connection.into_parts()?;
+    client.write_all(&early).await.ok()?;
+    backend.write_all(&client_early).await.ok()?;
+    Some((client, backend, busy))
+}
+
+/// Finds product, cluster and backend, and connects, a few times.
+async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpStream, Busy)> {
+    let group = ws::group();
+    for _ in 0..TRIES {
+        let Some(backend) = choose(worker, req) else {
+            group.inc(ws::WEB_SOCKET_ERR_BALANCE);
+            continue;
+        };
+        match transport::connect(&backend.addr_info, Some(CONNECT)).await {
+            Ok(stream) => {
+                backend.inc_conn();
+                return Some((stream, Busy(backend)));
+            }
+            Err(e) => {
+                log::debug!("websocket: {e}");
+                group.inc(ws::WEB_SOCKET_ERR_CONNECT);
+            }
+        }
+    }
+    None
+}
+
+fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
+    let tables = worker.tables();
+    let hit = tables.routes.find_product(&req.http.host, req.session.vip)?;
+    req.route.host_tag = hit.host_tag;
+    req.route.product = hit.product;
+    // A request with an upgrade has no body that a condition could want.
+    let cluster = tables.routes.find_cluster(&req.route.product, req).ok()?.ok()?;
+    worker.balance().lookup(&cluster)?.balance(req).ok()
+}
+
+/// The request with all its fields, as the client sent it.
+fn request_head(http: &bfe_http::Request) -> Vec<u8> {
+    let mut out = Vec::new();
+    let target = encode::target(http);
+    let head =
+        RequestHead { method: &http.method, target: &target, host: &http.host, framing: OutFraming::None };
+    encode::request_head(&mut out, &head, &http.header, |_, _| true);
+    out
+}
+
+fn agrees(response: &Response) -> bool {
+    let is = |name, value: &[u8]| response.header.get(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+    is("Upgrade", b"websocket") && is("Connection", b"upgrade")
+}
+
+/// Passes a refusal on, and ends the connection.
+async fn relay(worker: &Worker, connection: Connection, mut response: Response) {
+    let options = SendOptions {
+        flush: FlushPolicy::Immediate,
+        origin: Origin::Backend,
+        keep_alive_enabled: true,
+        draining: worker.is_draining(),
+        cancel_on_close: false,
+    };
+    let sent = connection.send_response(&mut response, &options).await;
+    if sent.error.is_some() {
+        count(s::ERR_CLIENT_WRITE);
+    }
+    connection.close(None).await;
+}
+
+/// Passes bytes both ways until one side ends; the other gets a moment for its last bytes.
+async fn tunnel(client: Stream, backend: Stream) {
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_backend, mut to_backend) = split(backend);
+    let mut up = std::pin::pin!(copy(&mut from_client, &mut to_backend));
+    let mut down = std::pin::pin!(copy(&mut from_backend, &mut to_client));
+    let up_ended = tokio::select! {
+        _ = &mut up => true,
+        _ = &mut down => false,
+    };
+    let _ = if up_ended {
+        tokio::time::timeout(LAST_BYTES, down).await
+    } else {
+        tokio::time::timeout(LAST_BYTES, up).await
+    };
+}
