@@ -39,8 +39,8 @@ SCENARIOS = {
             "GET, 1 MB body, keep-alive on both sides, no modules",
             "/large",
             LARGE,
-            # Without this nginx would write what a slow client has not read yet to a file.
-            nginx="proxy_max_temp_file_size 0;",
+            # Nothing goes to a file while the client is slow, and buffers are as large as HAProxy's.
+            nginx="proxy_max_temp_file_size 0; proxy_buffer_size 16k; proxy_buffers 8 16k;",
         ),
     )
 }
