@@ -125,7 +125,7 @@ class Program:
                     new += map(int, children.read_text().split())
                 except OSError:
                     pass  # that thread has just ended
-        return found
+        return sorted(found)
 
     def tail(self):
         """The end of what it wrote, for error messages."""
