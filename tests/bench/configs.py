@@ -1,0 +1,148 @@
+"""The configuration of the backend and of each proxy: plain text, made equal wherever they can be made equal.
+
+One worker each; access logs off; client connections kept open for as long and as many requests as the client likes;
+a pool of idle backend connections larger than the number of clients; the client's Host passed on.
+"""
+import json
+
+HOST = "127.0.0.1"
+POOL = 200
+"""Idle backend connections a proxy may keep. More than wrk ever opens."""
+IDLE_SECONDS = 600
+"""How long an idle connection is kept: longer than any measurement."""
+FOREVER = 1_000_000_000
+"""Requests on one connection."""
+
+_NGINX = """
+worker_processes 1;
+daemon off;
+pid {dir}/nginx.pid;
+error_log stderr error;
+{user}
+events {{ worker_connections 8192; }}
+worker_rlimit_nofile {files};
+http {{
+    access_log off;
+    client_body_temp_path {dir}/client_body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    keepalive_timeout {idle}s;
+    keepalive_requests {forever};
+    sendfile on;
+    tcp_nodelay on;
+{http}
+}}
+"""
+
+
+def _nginx(folder, files, as_root, http):
+    # A worker that gives up root could not read the temporary folder.
+    user = "user root root;" if as_root else ""
+    return _NGINX.format(dir=folder, user=user, files=files, idle=IDLE_SECONDS, forever=FOREVER, http=http)
+
+
+def nginx_backend(folder, port, files, as_root, small):
+    """The backend: a small body from memory, a large one from a file."""
+    http = f"""
+    server {{
+        listen {HOST}:{port} backlog=4096;
+        root {folder};
+        default_type text/plain;
+        location = /small {{ return 200 "{"x" * small}"; }}
+    }}"""
+    return _nginx(folder, files, as_root, http)
+
+
+def nginx_proxy(folder, port, backend, files, as_root, scenario):
+    """nginx as the proxy: proxy_pass with a pool of backend connections."""
+    http = f"""
+    upstream backend {{
+        server {HOST}:{backend};
+        keepalive {POOL};
+        keepalive_requests {FOREVER};
+        keepalive_timeout {IDLE_SECONDS}s;
+    }}
+    server {{
+        listen {HOST}:{port} backlog=4096;
+        location / {{
+            proxy_pass http://backend;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            {scenario.nginx}
+        }}
+    }}"""
+    return _nginx(folder, files, as_root, http)
+
+
+def haproxy(port, backend, scenario):
+    """HAProxy: one thread, connections to the backend shared by all clients."""
+    return f"""
+global
+    nbthread 1
+    maxconn 8000
+defaults
+    mode http
+    option http-keep-alive
+    option dontlog-normal
+    http-reuse always
+    timeout connect 2s
+    timeout client {IDLE_SECONDS}s
+    timeout server {IDLE_SECONDS}s
+    timeout http-request {IDLE_SECONDS}s
+    timeout http-keep-alive {IDLE_SECONDS}s
+frontend clients
+    bind {HOST}:{port} backlog 4096
+    {scenario.haproxy}
+    default_backend servers
+backend servers
+    server one {HOST}:{backend} pool-max-conn {POOL} pool-purge-delay {IDLE_SECONDS}s
+"""
+
+
+def bfe(ports, backend, scenario):
+    """bfe's configuration tree, path -> text: one product, one cluster, one backend."""
+    http, https, monitor = ports
+    modules = "".join(f"Modules = {name}\n" for name in scenario.bfe_modules)
+    cluster, part, product = "bench_cluster", "bench.all", "bench_product"
+    version = "bench"
+    instance = {"Name": "one", "Addr": HOST, "Port": backend, "Weight": 1}
+    data = {
+        "server_data_conf/host_rule.data": {
+            "Version": version,
+            "DefaultProduct": product,
+            "Hosts": {"benchTag": ["bench.test"]},
+            "HostTags": {product: ["benchTag"]},
+        },
+        "server_data_conf/vip_rule.data": {"Version": version, "Vips": {}},
+        "server_data_conf/route_rule.data": {
+            "Version": version,
+            "ProductRule": {product: [{"Cond": "default_t()", "ClusterName": cluster}]},
+        },
+        "server_data_conf/cluster_conf.data": {
+            "Version": version,
+            "Config": {
+                cluster: {
+                    "BackendConf": {"MaxIdleConnsPerHost": POOL},
+                    "ClusterBasic": {"TimeoutReadClientAgain": IDLE_SECONDS * 1000},
+                }
+            },
+        },
+        "server_data_conf/name_conf.data": {"Version": version, "Config": {}},
+        "cluster_conf/gslb.data": {"Clusters": {cluster: {part: 100}}, "Hostname": "", "Ts": "0"},
+        "cluster_conf/cluster_table.data": {"Version": version, "Config": {cluster: {part: [instance]}}},
+    }
+    tree = {path: json.dumps(value, indent=4) for path, value in data.items()}
+    tree["bfe.conf"] = f"""[Server]
+HttpAddr = {HOST}
+HttpPort = {http}
+HttpsAddr = {HOST}
+HttpsPort = {https}
+MonitorAddr = {HOST}
+MonitorPort = {monitor}
+MaxCpus = 1
+ClientReadTimeout = {IDLE_SECONDS}
+{modules}"""
+    return tree | scenario.bfe_files
