@@ -1,0 +1,110 @@
+//! The contract's vectors: every line of the files beside this one. The first line of a file says how the
+//! others read; `[5.3]` names the section from which the lines below it are; `⏎` is a line feed.
+
+#[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod lines;
+
+use bfe_basic::condition::{Condition, hash, json, parse, time};
+use facts::Facts;
+use lines::{cut, each_line};
+
+fn same(got: &impl PartialEq<str>, want: &str, shown: impl std::fmt::Debug) -> Result<(), String> {
+    if *got == *want { Ok(()) } else { Err(format!("got {shown:?}")) }
+}
+
+#[test]
+fn conditions_match() {
+    let count = each_line("match.txt", |line| {
+        let (expression, rest) = cut(line, "<<").unwrap();
+        let (facts, want) = cut(rest, ">>").unwrap();
+        let condition = Condition::build(expression).map_err(|e| e.to_string())?;
+        let got = Facts::parse(facts).matches(&condition).to_string();
+        same(&got, want, &got)
+    });
+    assert_eq!(count, 284);
+}
+
+#[test]
+fn errors_of_expressions() {
+    let count = each_line("errors.txt", |line| {
+        let (expression, want) = cut(line, "!!").unwrap();
+        match (Condition::build(expression), want) {
+            (Ok(_), "OK") | (Err(_), "PANIC") => Ok(()),
+            (Ok(_), _) => Err("builds".into()),
+            (Err(e), want) => same(&e.message, want, &e.message),
+        }
+    });
+    assert_eq!(count, 95);
+}
+
+#[test]
+fn trees() {
+    let count = each_line("tree.txt", |line| {
+        let (expression, want) = cut(line, ">>").unwrap();
+        let tree = parse(expression).map_err(|e| e.to_string())?.tree();
+        same(&tree, want, &tree)
+    });
+    assert_eq!(count, 9);
+}
+
+#[test]
+fn json_texts() {
+    let count = each_line("json.txt", |line| {
+        let (path, rest) = cut(line, "@@").unwrap();
+        let (document, want) = cut(rest, ">>").unwrap();
+        let want = if want == "(empty)" { "" } else { want };
+        let got = String::from_utf8(json::get_text(document.as_bytes(), path)).unwrap();
+        same(&got, want, &got)
+    });
+    assert_eq!(count, 68);
+}
+
+#[test]
+fn times() {
+    let count = each_line("time.txt", |line| match cut(line, ">>") {
+        Some((text, want)) => {
+            // `2019-02-04T12:00:00Z` has the digits of `20190204120000Z`.
+            let digits = want.replace(['-', ':', 'T'], "");
+            let (got, want) = (time::parse_time(text), time::parse_time(&digits));
+            if got.is_ok() && got == want { Ok(()) } else { Err(format!("got {got:?}, want {want:?}")) }
+        }
+        None => {
+            let (text, want) = cut(line, "!!").unwrap();
+            let got = time::parse_time(text).err().unwrap_or_default();
+            same(&got, want, &got)
+        }
+    });
+    assert_eq!(count, 15);
+}
+
+#[test]
+fn times_of_day() {
+    let count = each_line("time_of_day.txt", |line| match cut(line, ">>") {
+        Some((text, want)) => {
+            let (second, offset) = time::parse_time_of_day(text)?;
+            let got = format!("{second} {offset}");
+            same(&got, want, &got)
+        }
+        None => {
+            let (text, want) = cut(line, "!!").unwrap();
+            match (time::parse_time_of_day(text), want) {
+                (Err(_), "PANIC") => Ok(()),
+                (got, want) => same(&got.clone().err().unwrap_or_default(), want, got),
+            }
+        }
+    });
+    assert_eq!(count, 11);
+}
+
+#[test]
+fn hashes() {
+    let count = each_line("hash.txt", |line| {
+        let (text, want) = cut(line, ">>").unwrap();
+        let text = text.trim_matches('"').as_bytes();
+        let got = format!("{}  {:016x}", hash::bucket(text), hash::murmur3_h1(text));
+        same(&got, want, &got)
+    });
+    assert_eq!(count, 15);
+}
