@@ -3,6 +3,7 @@
 //! A [`Session`] is a client connection, a [`Request`] one request on it, with all that modules and logs
 //! want to know of its way through the proxy.
 
+pub mod action;
 pub mod condition;
 pub mod conf;
 mod context;

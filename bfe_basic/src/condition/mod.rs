@@ -24,6 +24,9 @@ mod scan;
 mod source;
 pub mod time;
 
+pub(crate) use fold::upper;
+pub(crate) use matcher::PrefixSet;
+
 use crate::{NeedBody, Request, Session};
 use ast::Expr;
 use program::Program;

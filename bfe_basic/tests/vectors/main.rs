@@ -6,6 +6,8 @@ mod facts;
 #[cfg(test)]
 mod lines;
 
+use bfe_basic::Request;
+use bfe_basic::action::Action;
 use bfe_basic::condition::{Condition, hash, json, parse, time};
 use facts::Facts;
 use lines::{cut, each_line};
@@ -107,4 +109,98 @@ fn hashes() {
         same(&got, want, &got)
     });
     assert_eq!(count, 15);
+}
+
+/// The parameters in `CMD "a" "b"`.
+fn split_command(text: &str) -> (&str, Vec<&str>) {
+    let (command, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    (command, rest.split('"').skip(1).step_by(2).collect())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a request looks like under one of the keys of `actions.txt`.
+fn view(request: &Request, key: &str) -> String {
+    let url = &request.http.url;
+    match key {
+        "host" => text(&request.http.host),
+        "path" => text(&url.path),
+        "query" => text(&url.raw_query),
+        "uri" => text(&url.request_uri()),
+        "map" => {
+            let mut keys: Vec<(String, Vec<String>)> = Vec::new();
+            for (key, value) in request.query().iter() {
+                match keys.last_mut() {
+                    Some((last, values)) if last.as_bytes() == key => values.push(text(value)),
+                    _ => keys.push((text(key), vec![text(value)])),
+                }
+            }
+            keys.iter().map(|(k, v)| format!("{k}:[{}]", v.join(","))).collect::<Vec<_>>().join(" ")
+        }
+        "headers" => {
+            let mut out: Vec<(String, Vec<String>)> = Vec::new();
+            request.http.header.for_each_sorted(|name, value| match out.last_mut() {
+                Some((last, values)) if last.as_bytes() == name => values.push(text(value)),
+                _ => out.push((text(name), vec![text(value)])),
+            });
+            out.iter().map(|(k, v)| format!("{k}={};", v.join(","))).collect()
+        }
+        other => format!("unknown key {other}"),
+    }
+}
+
+#[test]
+fn actions_change_requests() {
+    let count = each_line("actions.txt", |line| {
+        let (commands, rest) = cut(line, "<<").unwrap();
+        let (facts, want) = cut(rest, ">>").unwrap();
+        let mut request = Facts::parse(facts).request;
+        // Conditions that ran before have parsed the query; whether they did must not matter.
+        for warm in [false, true] {
+            if warm {
+                request = Facts::parse(facts).request;
+                request.query();
+            }
+            let result = commands.split(" ;; ").try_for_each(|command| {
+                let (name, params) = split_command(command);
+                Action::new(name, &params)?.run(&mut request)
+            });
+            match (result, want.strip_prefix("!! ")) {
+                (Err(_), None) if want == "PANIC" => {}
+                (Err(e), Some(want)) => same(&e.to_string(), want, &e)?,
+                (Ok(()), None) => {
+                    for assertion in want.split(" ~ ") {
+                        let (key, want) = assertion.split_once('=').unwrap();
+                        let got = view(&request, key);
+                        same(&got, want, format!("{key}={got}"))?;
+                    }
+                }
+                (result, _) => return Err(format!("got {result:?}")),
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(count, 72);
+}
+
+#[test]
+fn actions_of_files() {
+    let count = each_line("action_config.txt", |line| match cut(line, ">>") {
+        Some((json, want)) => {
+            let action = Action::from_json(json).map_err(|e| e.to_string())?;
+            let params: Vec<String> = action.params().iter().map(|p| format!("{:?}", text(p))).collect();
+            let got = format!("{} [{}]", action.command(), params.join(" "));
+            same(&got, want, &got)
+        }
+        None => {
+            let (json, want) = cut(line, "!!").unwrap();
+            match Action::from_json(json) {
+                Err(e) if e.to_string().starts_with(want.trim_end()) => Ok(()),
+                got => Err(format!("got {got:?}")),
+            }
+        }
+    });
+    assert_eq!(count, 28);
 }
