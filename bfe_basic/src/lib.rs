@@ -8,6 +8,8 @@ pub mod condition;
 pub mod conf;
 mod context;
 mod error_code;
+pub mod ip_dict;
+pub mod label_trie;
 mod request;
 mod request_cache;
 mod request_stat;

@@ -24,6 +24,7 @@ mod scan;
 mod source;
 pub mod time;
 
+pub(crate) use address::{RangeSet, number as address_number};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
 
