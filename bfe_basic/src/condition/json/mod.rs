@@ -122,3 +122,39 @@ fn trim(mut text: &[u8]) -> &[u8] {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::get_text;
+
+    #[test]
+    fn broken_paths_and_documents() {
+        for (path, document, want) in [
+            // Selectors followed by something else, and selectors that do not close.
+            ("[a,b]?", r#"{"a":[1]}"#, "[1]"),
+            ("..#.[a,b]a", r#"{"a":[1]}"#, "[[1]]"),
+            ("[a", r#"{"":2}"#, "2"),
+            // A string that does not close keeps the array around it from closing.
+            ("#.a", r#"[{"a":1},{"a":"x}]"#, ""),
+            ("#.a", r#"[{"a":1},{"a":2}"#, "[1,2]"),
+            ("!5|@tostr", "", "0"),
+            ("!\"x\"", "", "x"),
+            ("a.#(>1)#|#", r#"{"a":[1,2,3]}"#, "2"),
+            ("@dig:a", r#"{"a":{"a":1},"b":[{"a":2}]}"#, r#"[{"a":1},1,2]"#),
+        ] {
+            let got = get_text(document.as_bytes(), path);
+            assert_eq!(String::from_utf8_lossy(&got), want, "{path} on {document}");
+        }
+    }
+
+    #[test]
+    fn deep_paths_and_documents_end() {
+        let deep = [r#"{"a":"#.repeat(50_000), "1".into(), "}".repeat(50_000)].concat();
+        assert_eq!(get_text(deep.as_bytes(), &["a"; 100].join(".")).len(), deep.len() - 100 * 6);
+        assert_eq!(get_text(deep.as_bytes(), &["a"; 50_000].join(".")), b"");
+        assert_eq!(get_text(deep.as_bytes(), &["@this"; 50_000].join("|")), b"");
+        for modifier in ["@flatten:{\"deep\":true}", "@pretty", "@valid", "@dig:a", "@reverse", "@tostr"] {
+            assert!(!get_text(deep.as_bytes(), modifier).is_empty(), "{modifier}");
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::modifier::is_true;
 use super::token::{document, for_each, string_end};
-use super::{MAX_DEPTH, number, part, tail};
+use super::{MAX_DEPTH, number, part, tail, trim};
+use std::cmp::Ordering;
 
 /// A document without blanks between its tokens.
 pub(super) fn ugly(json: &[u8]) -> Vec<u8> {
@@ -250,10 +251,12 @@ impl Printer<'_> {
                 (key, part(&self.out, pair.member.0, pair.member.1).to_vec())
             })
             .collect();
-        if members.is_sorted_by(|a, b| a.0 <= b.0) {
+        let order =
+            |a: &(Vec<u8>, Vec<u8>), b: &(Vec<u8>, Vec<u8>)| a.0.cmp(&b.0).then_with(|| compare(&a.1, &b.1));
+        if members.is_sorted_by(|a, b| order(a, b).is_le()) {
             return;
         }
-        members.sort_by(|a, b| a.0.cmp(&b.0));
+        members.sort_by(order);
         let sorted: Vec<Vec<u8>> = members.into_iter().map(|(_, member)| member).collect();
         let (start, end) = (first.member.0, last.member.1);
         let behind = tail(&self.out, end).to_vec();
@@ -261,6 +264,29 @@ impl Printer<'_> {
         self.out.extend_from_slice(&sorted.join(&b",\n"[..]));
         self.out.extend_from_slice(&behind);
     }
+}
+
+/// The order of two printed members with the same key: by their values, kinds first.
+fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let value = |member: &'_ [u8]| {
+        let key_end = member.iter().position(|b| *b == b'"').and_then(|at| string_end(member, at));
+        let text = trim(tail(member, key_end.map_or(0, |(end, _)| end + 1))).to_vec();
+        let rank = match text.first() {
+            None | Some(b'n') => 0,
+            Some(b'f') => 1,
+            Some(b'"') => 3,
+            Some(b't') => 4,
+            Some(b'[' | b'{') => 5,
+            Some(_) => 2,
+        };
+        (rank, text)
+    };
+    let ((rank, a), (other, b)) = (value(a), value(b));
+    rank.cmp(&other).then_with(|| match rank {
+        2 => number::parse(&a).partial_cmp(&number::parse(&b)).unwrap_or(Ordering::Equal),
+        3 => document(&a).text.cmp(&document(&b).text),
+        _ => a.cmp(&b),
+    })
 }
 
 fn length(bytes: usize) -> i64 {

@@ -29,15 +29,17 @@ pub(super) fn string(json: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
     Some((value, end))
 }
 
-/// Where the array or object that begins at `at` ends; brackets of all kinds count alike.
-pub(super) fn nested_end(json: &[u8], at: usize) -> usize {
+/// Where the array or object that begins at `at` ends; brackets of all kinds count alike. One that is not
+/// closed ends with the document, or behind it where that is because of a string: an array around it does
+/// not count as closed then.
+fn nested_end(json: &[u8], at: usize) -> usize {
     let mut depth = 1usize;
     let mut i = at + 1;
     while let Some(b) = json.get(i) {
         match b {
             b'"' => match string_end(json, i) {
                 Some((end, _)) => i = end,
-                None => return json.len(),
+                None => return json.len() + 1,
             },
             b'{' | b'[' | b'(' => {
                 depth += 1;
@@ -59,7 +61,12 @@ pub(super) fn nested_end(json: &[u8], at: usize) -> usize {
 /// The array or object at `at` and where it ends.
 pub(super) fn nested(json: &[u8], at: usize) -> (Value<'_>, usize) {
     let end = nested_end(json, at);
-    (Value::new(Kind::Nested, part(json, at, end)), end)
+    (Value::new(Kind::Nested, part(json, at, end.min(json.len()))), end)
+}
+
+/// The part of `text` up to a bracket that closes more than is opened behind its first byte.
+pub(super) fn until_closed(text: &[u8]) -> &[u8] {
+    part(text, 0, nested_end(text, 0).min(text.len()))
 }
 
 /// The part of `text` up to the end of the bracket or string that it begins with.
@@ -68,7 +75,7 @@ pub(super) fn balanced(text: &[u8]) -> &[u8] {
         Some(b'"') => string_end(text, 0).map_or(text.len(), |(end, _)| end),
         _ => nested_end(text, 0),
     };
-    part(text, 0, end)
+    part(text, 0, end.min(text.len()))
 }
 
 /// The number, literal or null at `at` and where it ends; `None` where none of these begins there.

@@ -5,7 +5,7 @@ use super::string::quote;
 use super::{Kind, MAX_DEPTH, Value, modifier, part, query, tail, token, valid, wildcard};
 
 /// The value at `path`. `depth` counts how far the search has nested.
-pub(super) fn get<'a>(json: &'a [u8], path: &[u8], depth: usize) -> Value<'a> {
+pub(super) fn get<'a>(json: &'a [u8], mut path: &[u8], depth: usize) -> Value<'a> {
     if depth > MAX_DEPTH {
         return Value::default();
     }
@@ -21,15 +21,18 @@ pub(super) fn get<'a>(json: &'a [u8], path: &[u8], depth: usize) -> Value<'a> {
                 _ => token::document(&json).into_owned(),
             };
         }
-        if matches!(path.first(), Some(b'[' | b'{'))
-            && let Some((selectors, rest)) = path::selectors(path)
-            && matches!(rest.first(), None | Some(b'|' | b'.'))
-        {
-            let json = select(json, path.starts_with(b"{"), &selectors, depth);
-            return match rest.first() {
-                Some(_) => get(&json, tail(rest, 1), depth + 1).into_owned(),
-                None => Value::new(Kind::Nested, json),
-            };
+        if let Some(open @ (b'[' | b'{')) = path.first() {
+            // Of selectors that are followed by something else, that alone counts; of those that do not
+            // close, nothing does.
+            let (selectors, rest) = path::selectors(path).unwrap_or_default();
+            if !selectors.is_empty() && matches!(rest.first(), None | Some(b'|' | b'.')) {
+                let json = select(json, *open == b'{', &selectors, depth);
+                return match rest.first() {
+                    Some(_) => get(&json, tail(rest, 1), depth + 1).into_owned(),
+                    None => Value::new(Kind::Nested, json),
+                };
+            }
+            path = rest;
         }
     }
     let mut walk = Walk { json, found: Value::default(), pipe: None };
@@ -53,7 +56,7 @@ fn fixed(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = tail(path, 1);
     if matches!(text.first(), Some(b'{' | b'[' | b'"' | b'+' | b'-' | b'0'..=b'9')) {
         // Also a string or number goes on until a bracket closes that was never opened.
-        return text.split_at_checked(token::nested_end(text, 0));
+        return text.split_at_checked(token::until_closed(text).len());
     }
     let end = text.iter().position(|b| matches!(b, b'|' | b'.')).unwrap_or(text.len());
     let (word, rest) = text.split_at_checked(end)?;
