@@ -1,3 +1,144 @@
+//! `-demo`: the real proxy on the default configuration, with backends of its own.
+//!
+//! The tree is the one in `conf/`, embedded; it is written to a temporary folder, and only ports that are
+//! taken are replaced in it.
+
+mod backends;
+mod printer;
+
+use anyhow::Context;
+use bfe_server::Server;
+use bfe_server::config::BfeConfig;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+/// The files of the default tree, with the path that each has in it.
+const TREE: [(&str, &str); 11] = [
+    ("bfe.conf", include_str!("../../conf/bfe.conf")),
+    ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
+    ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
+    ("server_data_conf/route_rule.data", include_str!("../../conf/server_data_conf/route_rule.data")),
+    ("server_data_conf/cluster_conf.data", include_str!("../../conf/server_data_conf/cluster_conf.data")),
+    ("server_data_conf/name_conf.data", include_str!("../../conf/server_data_conf/name_conf.data")),
+    ("cluster_conf/gslb.data", include_str!("../../conf/cluster_conf/gslb.data")),
+    ("cluster_conf/cluster_table.data", include_str!("../../conf/cluster_conf/cluster_table.data")),
+    ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
+    ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
+    ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
+];
+
+/// The built-in backends: name, and port in the default tree.
+const BACKENDS: [(&str, u16); 3] = [("backend-a", 8181), ("backend-b", 8182), ("backend-c", 8183)];
+
+/// Runs the demo until it is interrupted.
+///
+/// # Errors
+/// When the tree cannot be written, or a port not be opened.
 pub(crate) fn run() -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+    let mut ports = Vec::new();
+    for (name, port) in BACKENDS {
+        let listener = bind_near(port)?;
+        ports.push((port, listener.local_addr()?.port()));
+        backends::start(name, listener)?;
+    }
+    let [http, monitor] = [free_near(8080)?, free_near(8421)?];
+    ports.extend([(8080, http), (8421, monitor)]);
+
+    let root = std::env::temp_dir().join(format!("bfe-demo-{}", std::process::id()));
+    let ports: Vec<_> = ports.into_iter().filter(|(wanted, got)| wanted != got).collect();
+    write_tree(&root, &ports).with_context(|| format!("write {}", root.display()))?;
+
+    let control = crate::control_runtime()?;
+    let (config, _) = BfeConfig::load(&root)?;
+    let mut registry = bfe_modules::registry();
+    registry.add(printer::Printer);
+    let mut config = config;
+    config.server.modules.push(printer::NAME.into());
+    let server = Server::load(&root, config, &registry, control.handle().clone())?;
+    println!("{}", introduction(&root, http, monitor));
+    let served = server.run(&control);
+    let _ = fs::remove_dir_all(&root);
+    Ok(served?)
+}
+
+fn introduction(root: &Path, http: u16, monitor: u16) -> String {
+    format!(
+        "bfe {version} demo: the default configuration tree, with three built-in backends.
+
+  proxy    http://127.0.0.1:{http}/
+  monitor  http://127.0.0.1:{monitor}/    metrics http://127.0.0.1:{monitor}/metrics
+  tree     {root}
+
+Try, in another terminal:
+
+  curl -i -H 'Host: example.org' http://127.0.0.1:{http}/              two backends in turn
+  curl -i -H 'Host: example.org' http://127.0.0.1:{http}/api/users     by condition: another cluster
+  curl -i -H 'Host: img.example.org' http://127.0.0.1:{http}/a.png     by host: the static cluster
+  curl -i -H 'Host: example.org' http://127.0.0.1:{http}/.git/config   closed by mod_block
+  curl -i -d hello -H 'Host: example.org' http://127.0.0.1:{http}/echo a body, there and back
+  curl http://127.0.0.1:{monitor}/monitor/proxy_state?format=kv        counters
+  edit {root}/server_data_conf/route_rule.data, then
+  curl http://127.0.0.1:{monitor}/reload/server_data_conf              reload
+
+A line a request follows; Ctrl-C ends it.
+",
+        version = bfe_server::VERSION,
+        root = root.display(),
+    )
+}
+
+fn write_tree(root: &Path, replaced: &[(u16, u16)]) -> std::io::Result<()> {
+    for (path, text) in TREE {
+        let mut text = text.to_owned();
+        for (wanted, got) in replaced {
+            text = text.replace(&wanted.to_string(), &got.to_string());
+        }
+        let file = root.join(path);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(file, text)?;
+    }
+    Ok(())
+}
+
+/// Listens on a port of this machine; on any free one where it is taken.
+fn bind_near(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))
+}
+
+/// A port that is free on all addresses: this one, if it is.
+fn free_near(port: u16) -> std::io::Result<u16> {
+    TcpListener::bind(("::", port))
+        .or_else(|_| TcpListener::bind(("::", 0)))
+        .or_else(|_| TcpListener::bind(("0.0.0.0", 0)))?
+        .local_addr()
+        .map(|addr| addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_tree_is_the_whole_default_tree() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf");
+        let mut on_disk = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    on_disk.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        let mut embedded: Vec<_> = TREE.iter().map(|(path, _)| (*path).to_owned()).collect();
+        on_disk.sort();
+        embedded.sort();
+        assert_eq!(on_disk, embedded);
+    }
 }

@@ -3,10 +3,13 @@
 //! A [`Session`] is a client connection, a [`Request`] one request on it, with all that modules and logs
 //! want to know of its way through the proxy.
 
+pub mod action;
 pub mod condition;
 pub mod conf;
 mod context;
 mod error_code;
+pub mod ip_dict;
+pub mod label_trie;
 mod request;
 mod request_cache;
 mod request_stat;

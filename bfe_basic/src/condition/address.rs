@@ -49,6 +49,11 @@ impl RangeSet {
         Self(merged)
     }
 
+    /// How many separate ranges there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
         let ip = number(ip);
         let after = self.0.partition_point(|(low, _)| *low <= ip);

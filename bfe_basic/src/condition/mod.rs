@@ -10,6 +10,7 @@
 mod address;
 pub mod ast;
 mod build;
+mod explain;
 mod fold;
 pub mod hash;
 pub mod json;
@@ -23,6 +24,11 @@ mod regex;
 mod scan;
 mod source;
 pub mod time;
+
+pub(crate) use address::{RangeSet, number as address_number};
+pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
+pub(crate) use fold::upper;
+pub(crate) use matcher::PrefixSet;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;
@@ -75,20 +81,7 @@ impl Condition {
     /// When it is malformed, names an unknown primitive, or gives one a wrong argument; the first of several
     /// errors, in the order of condition 1.
     pub fn build(expression: &str) -> Result<Self, ConditionError> {
-        let expr = parse(expression)?;
-        for call in expr.calls() {
-            primitive::check(call).map_err(|reason| ConditionError::at(expression, call.at, &reason))?;
-        }
-        if let Some((name, at)) = expr.first_name() {
-            let place = at + 1;
-            return Err(ConditionError::without_place(format!("found unresolved variable {name} {place}")));
-        }
-        let tests = expr
-            .calls()
-            .map(build::build)
-            .collect::<Result<_, _>>()
-            .map_err(ConditionError::without_place)?;
-        Ok(Self { expression: expression.into(), program: Program::new(&expr, tests) })
+        build_with_place(expression).map_err(|(error, _)| error)
     }
 
     /// Whether the request matches.
@@ -112,6 +105,25 @@ impl Condition {
     pub fn expression(&self) -> &str {
         &self.expression
     }
+}
+
+/// [`Condition::build`], with the offset of what is wrong also for errors that do not tell it.
+fn build_with_place(expression: &str) -> Result<Condition, (ConditionError, Option<usize>)> {
+    let placed = |at: usize, reason: &str| (ConditionError::at(expression, at, reason), Some(at));
+    let expr = parse::parse(expression).map_err(|e| placed(e.at, &e.message))?;
+    for call in expr.calls() {
+        primitive::check(call).map_err(|reason| placed(call.at, &reason))?;
+    }
+    if let Some((name, at)) = expr.first_name() {
+        let message = format!("found unresolved variable {name} {}", at + 1);
+        return Err((ConditionError::without_place(message), Some(at)));
+    }
+    let mut tests = Vec::new();
+    for call in expr.calls() {
+        let test = build::build(call);
+        tests.push(test.map_err(|reason| (ConditionError::without_place(reason), Some(call.at)))?);
+    }
+    Ok(Condition { expression: expression.into(), program: Program::new(&expr, tests) })
 }
 
 impl fmt::Debug for Condition {

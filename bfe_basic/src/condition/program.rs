@@ -115,13 +115,14 @@ impl Program {
         self.trace(session, req, |_, _| {})
     }
 
-    /// Runs the tests that decide, and tells of each its number (in order of the source) and result.
+    /// Runs the tests that decide, and tells of each its number (in order of the source, worked out when
+    /// asked for) and its result.
     #[inline]
     pub(crate) fn trace(
         &self,
         session: &Session,
         req: Option<&Request>,
-        mut tell: impl FnMut(usize, bool),
+        mut tell: impl FnMut(&dyn Fn() -> usize, bool),
     ) -> Result<bool, NeedBody> {
         let mut state = false;
         let mut at = 0;
@@ -130,7 +131,7 @@ impl Program {
             match op {
                 Op::Test(test) => {
                     state = test.run(session, req)?;
-                    tell(at - 1, state);
+                    tell(&|| self.tests_before(at - 1), state);
                 }
                 Op::Not => state = !state,
                 Op::IfTrue(to) if state => at = *to,
@@ -139,5 +140,9 @@ impl Program {
             }
         }
         Ok(state)
+    }
+
+    fn tests_before(&self, at: usize) -> usize {
+        self.ops.iter().take(at).filter(|op| matches!(op, Op::Test(_))).count()
     }
 }
