@@ -27,7 +27,7 @@ pub(super) type Sub<'t> = (&'t str, i64, Backends<'t>);
 /// A balancer of its own counters, with sub-clusters of these weights and backends `name:weight`.
 pub(super) fn balancer(subs: &[Sub<'_>]) -> Balancer {
     let mut bal = Balancer::new(idle_env("c"));
-    bal.counters = Box::leak(Box::new(crate::bal_state::new_group()));
+    bal.counters = Box::leak(Box::new(bal_state::new_group()));
     bal.init(&subs.iter().map(|(name, weight, _)| ((*name).to_owned(), *weight)).collect());
     let backends = subs.iter().map(|(sub, _, backends)| {
         let defs = backends.iter().map(|(name, weight)| BackendDef::new(name, name, 80, *weight)).collect();

@@ -1,6 +1,6 @@
 //! Least connections by weight (balance 5.2).
 
-use super::{BackendList, smooth};
+use super::BackendList;
 use std::cmp::Ordering;
 
 impl BackendList {
@@ -13,11 +13,11 @@ impl BackendList {
         let mut best: Option<(usize, i64, i64)> = None;
         let mut single = true;
         self.candidates.clear();
-        for (index, (entry, gauge)) in self.entries.iter().zip(&self.gauges).enumerate() {
-            if gauge.step == 0 {
+        for (index, (entry, step)) in self.entries.iter().zip(self.gauges.steps()).enumerate() {
+            if step == 0 {
                 continue;
             }
-            let this = (index, entry.backend.conn_num(), gauge.step);
+            let this = (index, entry.backend.conn_num(), step);
             let Some((best_index, conns, weight)) = best else {
                 best = Some(this);
                 continue;
@@ -38,10 +38,6 @@ impl BackendList {
                 }
             }
         }
-        if single {
-            best.map(|(index, ..)| index)
-        } else {
-            smooth::pick_among(&mut self.gauges, &self.candidates)
-        }
+        if single { best.map(|(index, ..)| index) } else { self.gauges.pick_among(&self.candidates) }
     }
 }

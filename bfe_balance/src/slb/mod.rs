@@ -1,7 +1,7 @@
 //! Choice of a backend within a sub-cluster (balance 5 and 6).
 //!
 //! Smooth round robin visits every backend at each pick, so what a visit needs lies close together
-//! ([`Gauge`]); the rest of an entry, and the backends themselves, are only looked at when something
+//! ([`Gauges`]); the rest of an entry, and the backends themselves, are only looked at when something
 //! changed.
 
 mod entry;
@@ -18,7 +18,7 @@ pub(crate) mod tests;
 use crate::backend::Backend;
 use crate::health::CheckEnv;
 use entry::Entry;
-use smooth::Gauge;
+use smooth::Gauges;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ pub(crate) struct BackendList {
     env: Arc<CheckEnv>,
     entries: Vec<Entry>,
     /// One for each entry, in the same order.
-    gauges: Vec<Gauge>,
+    gauges: Gauges,
     /// See [`Backend`]; `seen` is its value when the gauges were last made.
     changes: Arc<AtomicU64>,
     seen: Option<u64>,
@@ -71,7 +71,7 @@ impl BackendList {
             name,
             env,
             entries: Vec::new(),
-            gauges: Vec::new(),
+            gauges: Gauges::default(),
             changes: Arc::default(),
             seen: None,
             flags_seen: None,
@@ -119,7 +119,7 @@ impl BackendList {
             }
             Algorithm::Smooth => {
                 self.slow_start_then_refresh(now);
-                smooth::pick(&mut self.gauges)
+                self.gauges.pick()
             }
             Algorithm::LeastConns => {
                 self.slow_start_then_refresh(now);
@@ -144,9 +144,7 @@ impl BackendList {
     fn refresh(&mut self, changes: u64) {
         if self.seen != Some(changes) {
             self.seen = Some(changes);
-            for (entry, gauge) in self.entries.iter().zip(&mut self.gauges) {
-                gauge.step = entry.step();
-            }
+            self.gauges.set_steps(self.entries.iter().map(Entry::step));
         }
     }
 
@@ -161,19 +159,19 @@ impl BackendList {
             let now = now();
             self.flags_seen = Some(changes);
             self.ramping = 0;
-            for (entry, gauge) in self.entries.iter_mut().zip(&mut self.gauges) {
+            for (index, entry) in self.entries.iter_mut().enumerate() {
                 if changed && entry.backend.take_restarted() {
                     entry.start_ramp(now, self.slow_start);
                     if entry.is_ramping() {
-                        gauge.current = 1;
+                        self.gauges.set_current(index, 1);
                     }
                 }
                 if entry.is_ramping() {
                     entry.ramp(now);
-                    gauge.step = entry.step();
                     self.ramping += usize::from(entry.is_ramping());
                 }
             }
+            self.seen = None;
         }
         self.refresh(changes);
     }

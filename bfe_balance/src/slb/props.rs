@@ -18,7 +18,8 @@ enum Event {
     Reload(Vec<Option<i64>>),
 }
 
-const POSSIBLE: usize = 6;
+/// More than round robin looks at side by side.
+const POSSIBLE: usize = 10;
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let algorithm = prop_oneof![
@@ -36,7 +37,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn file() -> impl Strategy<Value = Vec<Option<i64>>> {
-    vec(prop::option::weighted(0.7, -1i64..20), POSSIBLE)
+    vec(prop::option::weighted(0.7, prop_oneof![1 => -1i64..1, 9 => 1i64..20]), POSSIBLE)
 }
 
 fn defs(file: &[Option<i64>]) -> Vec<BackendDef> {
@@ -143,7 +144,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn picks_are_those_of_the_contract(first in file(), events in events()) {
@@ -188,7 +189,7 @@ proptest! {
     #[test]
     fn shares_converge_to_weights_and_nobody_starves(
         before in vec((file(), 0usize..300), 0..4),
-        weights in vec(1i64..100, 1..=POSSIBLE),
+        weights in vec(1i64..30, 1..=POSSIBLE),
     ) {
         let mut list = BackendList::new("s".into(), idle_env("c"));
         for (file, picks) in before {
@@ -201,9 +202,9 @@ proptest! {
         list.update(&defs(&last));
         // What earlier weights left behind wears off: it is a debt or credit of so many turns.
         let sum: i64 = weights.iter().sum();
-        let left: i64 = list.gauges.iter().map(|gauge| gauge.current.abs()).sum();
+        let left: i64 = list.gauges.currents().iter().map(|current| current.abs()).sum();
         let slack = left / (sum * 100) + i64::try_from(weights.len()).unwrap() + 2;
-        let rounds = 20 * (slack + 1);
+        let rounds = 3 * (slack + 1);
         let picks = rounds * sum;
         let mut counts = [0i64; POSSIBLE];
         for _ in 0..picks {

@@ -1,15 +1,16 @@
 //! Choice by the hash of the request, for session sticky (balance 5.3).
 
 use super::BackendList;
+use super::entry::Entry;
 
 impl BackendList {
     /// The backend in whose share of the weights the hash falls, in the order of address texts.
     pub(super) fn pick_sticky(&mut self, hash: u64) -> Option<usize> {
         self.sort();
-        let total: u64 = self.gauges.iter().map(|gauge| gauge.step.unsigned_abs()).sum();
+        let total: u64 = self.gauges.steps().map(i64::unsigned_abs).sum();
         let mut rest = hash.checked_rem(total)?;
-        for (index, gauge) in self.gauges.iter().enumerate() {
-            let share = gauge.step.unsigned_abs();
+        for (index, step) in self.gauges.steps().enumerate() {
+            let share = step.unsigned_abs();
             if rest < share {
                 return Some(index);
             }
@@ -23,9 +24,13 @@ impl BackendList {
         if self.sorted {
             return;
         }
-        let mut pairs: Vec<_> = self.entries.drain(..).zip(self.gauges.drain(..)).collect();
+        let mut pairs: Vec<_> = self.entries.drain(..).zip(self.gauges.take()).collect();
         pairs.sort_by(|a, b| a.0.backend.addr_info.cmp(&b.0.backend.addr_info));
-        (self.entries, self.gauges) = pairs.into_iter().unzip();
+        for (entry, current) in pairs {
+            self.gauges.push(current);
+            self.entries.push(entry);
+        }
+        self.gauges.set_steps(self.entries.iter().map(Entry::step));
         self.sorted = true;
     }
 }

@@ -59,7 +59,7 @@ impl BackendList {
     }
 
     fn currents(&self) -> Vec<i64> {
-        self.gauges.iter().map(|gauge| gauge.current).collect()
+        self.gauges.currents().to_vec()
     }
 }
 

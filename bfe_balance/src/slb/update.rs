@@ -1,7 +1,6 @@
 //! Filling a backend list, and bringing it in line with another file (balance 12).
 
 use super::entry::Entry;
-use super::smooth::Gauge;
 use super::{BackendList, Duration};
 use crate::backend::Backend;
 use crate::conf::cluster_table_conf::BackendDef;
@@ -22,16 +21,13 @@ impl BackendList {
     pub(crate) fn update(&mut self, defs: &[BackendDef]) {
         // The last definition of an address counts.
         let mut wanted: HashMap<&str, &BackendDef> = defs.iter().map(|def| (&*def.addr_info, def)).collect();
-        let old: Vec<_> = self.entries.drain(..).zip(self.gauges.drain(..)).collect();
-        for (mut entry, mut gauge) in old {
+        let old: Vec<_> = self.entries.drain(..).zip(self.gauges.take()).collect();
+        for (mut entry, current) in old {
             match wanted.remove(&*entry.backend.addr_info) {
                 Some(def) => {
                     entry.set_weight(def.weight);
-                    if def.weight <= 0 {
-                        gauge.current = 0;
-                    }
+                    self.gauges.push(if def.weight > 0 { current } else { 0 });
                     self.entries.push(entry);
-                    self.gauges.push(gauge);
                 }
                 None => entry.backend.close(),
             }
@@ -53,7 +49,7 @@ impl BackendList {
             Arc::clone(&self.env),
         ));
         let entry = Entry::new(backend, def.weight);
-        self.gauges.push(Gauge { current: entry.weight(), step: 0 });
+        self.gauges.push(entry.weight());
         self.entries.push(entry);
     }
 
