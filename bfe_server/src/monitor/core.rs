@@ -69,13 +69,9 @@ fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandle
         flat(&values, query.get("format"))
     })?;
     let at = Arc::clone(live);
-    web.add_monitor("bal_table_status", move |query| match query.get("cluster_name") {
+    web.add_monitor("bal_table_status", move |query| match query.get("cluster_name").filter(|c| !c.is_empty()) {
         None => Ok(at.balance.status_json()),
-        Some(cluster) => Ok(match at.balance.lookup(cluster) {
-            None => r#"{"status": "Not Exist"}"#.into(),
-            Some(balancer) if balancer.sub_cluster_num() == 0 => r#"{"status": "No SubCluster"}"#.into(),
-            Some(_) => r#"{"status": "Exist"}"#.into(),
-        }),
+        Some(cluster) => Ok(at.balance.cluster_status(cluster).json().into()),
     })
 }
 
