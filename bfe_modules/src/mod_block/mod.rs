@@ -50,9 +50,9 @@ mod rule;
 
 use crate::rule_file::{RuleFile, RuleTable};
 use arc_swap::ArcSwap;
+use bfe_basic::ip_dict::IpDict;
 use bfe_basic::{ErrorCode, NeedBody, Request, Session};
 use bfe_module::{Callbacks, Handled, HandlerResult, InitError, Module, Point, RequestOutcome, WebHandlers};
-use ip_list::IpList;
 use mod_block_state as state;
 use rule::{BlockRule, Command, RawBlockRule};
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub struct ModuleBlock;
 /// What the handlers share.
 struct Tables {
     rules: RuleFile<RawBlockRule>,
-    ips: ArcSwap<IpList>,
+    ips: ArcSwap<IpDict>,
     ip_path: PathBuf,
 }
 
@@ -106,7 +106,7 @@ impl Module for ModuleBlock {
         conf_root: &Path,
     ) -> Result<(), InitError> {
         let conf = conf::load(conf_root)?;
-        let ips = ArcSwap::from_pointee(IpList::load(&conf.ip_blocklist)?);
+        let ips = ArcSwap::from_pointee(ip_list::load(&conf.ip_blocklist)?);
         let rules = RuleFile::load(conf.product_rules)?;
         let tables = Arc::new(Tables { rules, ips, ip_path: conf.ip_blocklist });
 
@@ -126,7 +126,7 @@ impl Module for ModuleBlock {
         })?;
         web_handlers.add_reload("mod_block.global_ip_table", move |query| {
             let path = query.get("path").map_or(tables.ip_path.as_path(), Path::new);
-            let ips = IpList::load(path).map_err(|e| e.to_string())?;
+            let ips = ip_list::load(path).map_err(|e| e.to_string())?;
             tables.ips.store(Arc::new(ips));
             Ok(None)
         })?;
@@ -138,7 +138,7 @@ impl Tables {
     fn accept(&self, session: &Session) -> HandlerResult {
         let group = state::group();
         group.inc(state::CONN_TOTAL);
-        if session.remote_addr.is_some_and(|peer| self.ips.load().has(peer.ip())) {
+        if session.remote_addr.is_some_and(|peer| self.ips.load().contains(peer.ip())) {
             group.inc(state::CONN_REFUSE);
             session.set_error(ErrorCode::BLOCK, "connection blocked");
             return HandlerResult::Close;
