@@ -185,7 +185,7 @@ impl<Raw: RawRule> RuleFile<Raw> {
     /// # Errors
     /// All that is wrong with the file.
     pub fn reload(&self, other: Option<&str>) -> Result<String, ConfErrors> {
-        let path = other.map_or(self.path.as_path(), Path::new);
+        let path = other.filter(|p| !p.is_empty()).map_or(self.path.as_path(), Path::new);
         let table = RuleTable::load::<Raw>(json::read_file(path)?)?;
         let loaded = format!("{}={}", path.file_name().unwrap_or_default().display(), table.version());
         self.current.store(Arc::new(table));

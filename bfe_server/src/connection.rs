@@ -68,6 +68,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         ..Session::default()
     };
     let mut early = BytesMut::new();
+    let mut broken = None;
     if server.layer4_load_balancer == Layer4LoadBalancer::Proxy {
         match proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head).await {
             Ok(Some(addresses)) => {
@@ -78,11 +79,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
                 *session.product.borrow_mut() = product;
             }
             Ok(None) => {}
-            Err(error) => {
-                count(s::ERR_CLIENT_BAD_REQUEST);
-                session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
-                return finish(&worker, &session);
-            }
+            Err(error) => broken = Some(error),
         }
     }
     let session = Rc::new(session);
@@ -94,6 +91,11 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         session.proto.set(Proto::Http);
         let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
         let active = Active::begin(total, of_connections(Proto::Http));
+        if let Some(error) = broken {
+            count(s::ERR_CLIENT_BAD_REQUEST);
+            session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
+            return finish(&worker, &session);
+        }
         let end = requests(&worker, &place, &session, &connection).await;
         drop(active);
         if let End::WebSocket(http) = end {

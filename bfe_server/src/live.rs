@@ -50,6 +50,7 @@ impl Live {
 
     /// `/reload/server_data_conf`: all or nothing.
     pub(crate) fn reload_server_data(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
+        let dir = given(dir);
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let files = dir.map_or_else(|| self.files.clone(), |dir| self.files.in_dir(Path::new(dir)));
         let before = self.data.load_full();
@@ -61,6 +62,7 @@ impl Live {
 
     /// `/reload/gslb_data_conf`.
     pub(crate) fn reload_gslb(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
+        let dir = given(dir);
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = |file: &Path| match dir {
             Some(dir) => Path::new(dir).join(file.file_name().unwrap_or_default()),
@@ -75,7 +77,12 @@ impl Live {
     pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let configured = self.name_conf.clone().unwrap_or_default();
-        self.names.store(NameTable::load(&file.map_or(configured, PathBuf::from))?.into());
+        self.names.store(NameTable::load(&given(file).map_or(configured, PathBuf::from))?.into());
         Ok(())
     }
+}
+
+/// A `path` parameter; an empty one is none.
+fn given(path: Option<&str>) -> Option<&str> {
+    path.filter(|p| !p.is_empty())
 }

@@ -164,7 +164,6 @@ pub async fn round_trip(
     request: Outgoing,
     timeout: Option<Duration>,
 ) -> Result<(Response, Vec<u8>), TransportError> {
-    http_state::group().inc(http_state::HTTP_BACKEND_REQ_ALL);
     let Outgoing { head, body, chunked, is_head } = request;
     let mut sender = Sender::new(head, body, chunked);
     let (mut response, version, sending) = answer(&mut pooled, &mut sender, timeout).await?;

@@ -46,7 +46,7 @@ impl Pool {
         Self::default()
     }
 
-    /// An idle connection to `addr`, or a new one.
+    /// An idle connection to `addr`, or a new one; begins a round trip.
     ///
     /// # Errors
     /// [`TransportError::Connect`] when there is none to be had.
@@ -55,6 +55,7 @@ impl Pool {
         transport: &Arc<Transport>,
         addr: &Arc<str>,
     ) -> Result<PooledConn, TransportError> {
+        http_state::group().inc(http_state::HTTP_BACKEND_REQ_ALL);
         let host = self.host(transport, addr);
         if let Some(idle) = host.take_idle() {
             return Ok(idle);

@@ -2,6 +2,7 @@
 
 use super::{pages, prometheus};
 use crate::server::Server;
+use bfe_http::url::unescape;
 use bfe_module::Query;
 use bfe_module::metrics::json_string;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,11 +35,13 @@ pub(super) fn dispatch(
     query: &str,
     peer: SocketAddr,
 ) -> Answer {
-    if let Some(clean) = unclean(path) {
+    let path = unescape(path.as_bytes(), false).unwrap_or_default();
+    let path = String::from_utf8_lossy(&path);
+    if let Some(clean) = unclean(&path) {
         let location = if query.is_empty() { clean } else { format!("{clean}?{query}") };
-        return Answer { location: Some(location), ..Answer::text(String::new()) };
+        return Answer { location: Some(location), ..Answer::html(String::new()) };
     }
-    let rest = path.strip_prefix('/').unwrap_or(path);
+    let rest = path.strip_prefix('/').unwrap_or(&path);
     let (command, name) = rest.split_once('/').map_or((rest, None), |(c, n)| (c, Some(n)));
     let query = Query::parse(query);
     match (command, name) {
