@@ -99,7 +99,7 @@ pub struct Session {
     /// Whether the connection came to the TLS port.
     pub is_secure: bool,
     /// Result of the handshake.
-    pub tls: RefCell<Option<TlsState>>,
+    pub tls: RefCell<Option<Box<TlsState>>>,
     /// Whether the peer is trusted to name the client's address (mod_trust_clientip).
     pub trust_source: Cell<bool>,
     /// Whether a request expected `100-continue`.

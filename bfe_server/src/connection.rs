@@ -13,7 +13,6 @@ use bfe_module::{HandlerResult, Point};
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
@@ -70,7 +69,8 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
     let mut early = BytesMut::new();
     let mut broken = None;
     if server.layer4_load_balancer == Layer4LoadBalancer::Proxy {
-        match proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head).await {
+        let header = proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head);
+        match Box::pin(header).await {
             Ok(Some(addresses)) => {
                 session.remote_addr = Some(canonical(addresses.source));
                 session.vip = Some(addresses.destination.ip().to_canonical());
@@ -104,7 +104,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         } else {
             finish(&worker, &session);
             let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
-            connection.close(linger).await;
+            Box::pin(connection.close(linger)).await;
         }
     } else {
         finish(&worker, &session);
@@ -127,55 +127,63 @@ enum End {
     WebSocket(Box<bfe_http::Request>),
 }
 
-/// Serves request after request.
+/// Serves request after request. While it waits for one it needs next to no memory: all that a request takes
+/// is in a box of its own.
 async fn requests(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: &Connection) -> End {
     loop {
-        let mut http = match next_request(worker, place, connection).await {
-            Some(Ok(http)) => http,
-            Some(Err(error)) => return refuse(session, connection, &error).await,
+        match next_bytes(worker, place, connection).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Box::pin(refuse(session, connection, &error)).await,
             None => return End::Close,
-        };
-        match connection.expectation(&mut http) {
-            Expectation::None => {}
-            Expectation::Continue => note_continue(session),
-            Expectation::ContinueWithoutBody => {
-                note_continue(session);
-                count(s::ERR_CLIENT_ZERO_CONTENTLEN);
-                session.set_error(ErrorCode::CLIENT_ZERO_CONTENTLEN, "");
-                return answer_and_close(worker, connection, 400).await;
-            }
-            Expectation::Unknown => {
-                count(s::ERR_CLIENT_EXPECT_FAIL);
-                session.set_error(ErrorCode::CLIENT_EXPECT_FAIL, "");
-                return answer_and_close(worker, connection, 417).await;
-            }
         }
-        if connection.serial() == 1 && websocket::is_wanted(&http) {
-            return End::WebSocket(Box::new(http));
-        }
-        let mut req = Request::new(Rc::clone(session), http);
-        // In a box of its own, so that a connection that waits for its next request stays small.
-        let after = Box::pin(pipeline::serve(worker, &mut req, connection)).await;
-        match after {
-            After::Keep => {}
-            After::Close => return End::Close,
-            After::CloseSlowly => return End::CloseSlowly,
+        if let Some(end) = Box::pin(request(worker, session, connection)).await {
+            return end;
         }
     }
 }
 
-/// Waits for the next request; `None` where there will be none because the process is shutting down.
-async fn next_request(
+/// Serves one request. `None` where the connection goes on.
+async fn request(worker: &Rc<Worker>, session: &Rc<Session>, connection: &Connection) -> Option<End> {
+    let mut http = match connection.read_request().await {
+        Ok(http) => http,
+        Err(error) => return Some(refuse(session, connection, &error).await),
+    };
+    match connection.expectation(&mut http) {
+        Expectation::None => {}
+        Expectation::Continue => note_continue(session),
+        Expectation::ContinueWithoutBody => {
+            note_continue(session);
+            count(s::ERR_CLIENT_ZERO_CONTENTLEN);
+            session.set_error(ErrorCode::CLIENT_ZERO_CONTENTLEN, "");
+            return Some(answer_and_close(worker, connection, 400).await);
+        }
+        Expectation::Unknown => {
+            count(s::ERR_CLIENT_EXPECT_FAIL);
+            session.set_error(ErrorCode::CLIENT_EXPECT_FAIL, "");
+            return Some(answer_and_close(worker, connection, 417).await);
+        }
+    }
+    if connection.serial() == 1 && websocket::is_wanted(&http) {
+        return Some(End::WebSocket(Box::new(http)));
+    }
+    let mut req = Request::new(Rc::clone(session), http);
+    match pipeline::serve(worker, &mut req, connection).await {
+        After::Keep => None,
+        After::Close => Some(End::Close),
+        After::CloseSlowly => Some(End::CloseSlowly),
+    }
+}
+
+/// Waits for the first bytes of the next request; `None` where there will be none because the process is
+/// shutting down.
+async fn next_bytes(
     worker: &Worker,
     place: &Place,
     connection: &Connection,
-) -> Option<Result<bfe_http::Request, ReadError>> {
-    let mut read = pin!(connection.read_request());
-    poll_fn(|cx| match read.as_mut().poll(cx) {
-        Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending if worker.is_draining() && connection.is_idle() && connection.serial() > 0 => {
-            Poll::Ready(None)
-        }
+) -> Option<Result<(), ReadError>> {
+    poll_fn(|cx| match connection.poll_readable(cx) {
+        Poll::Ready(ready) => Poll::Ready(Some(ready)),
+        Poll::Pending if worker.is_draining() && connection.serial() > 0 => Poll::Ready(None),
         Poll::Pending => {
             place.wake_with(cx.waker());
             Poll::Pending

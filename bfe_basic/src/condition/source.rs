@@ -63,7 +63,7 @@ impl Source {
 
 /// Asks what the handshake told; without TLS the answer is no.
 pub(crate) fn with_tls(session: &Session, ask: impl FnOnce(&crate::TlsState) -> bool) -> bool {
-    session.is_secure && session.tls.borrow().as_ref().is_some_and(ask)
+    session.is_secure && session.tls.borrow().as_deref().is_some_and(ask)
 }
 
 /// The host up to the first colon.

@@ -65,6 +65,17 @@ pub enum ReadError {
     Cut,
 }
 
+impl From<BodyError> for ReadError {
+    /// Reading bytes failed before a head was complete.
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Timeout => Self::Timeout,
+            BodyError::Io(e) if e.kind() == io::ErrorKind::ConnectionReset => Self::Reset(e),
+            _ => Self::Closed,
+        }
+    }
+}
+
 impl ReadError {
     /// The raw answer that the client gets, if any.
     #[must_use]
@@ -177,10 +188,12 @@ impl Connection {
         self.inner.borrow().body_read
     }
 
-    /// Whether nothing of a next request has been read yet.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.inner.borrow().buf.is_empty()
+    /// Waits until there is something of the next request. An idle connection holds no buffer meanwhile.
+    ///
+    /// # Errors
+    /// When it does not come in time, or the connection broke.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        self.inner.borrow_mut().poll_readable(cx)
     }
 
     /// Reads the next request. Safe to drop between two polls: nothing read is lost.
@@ -278,10 +291,6 @@ impl Inner {
         cx: &mut Context<'_>,
         max: usize,
     ) -> Poll<Result<(BytesMut, Instant), ReadError>> {
-        if self.buf.is_empty() {
-            // Nothing to keep: an idle connection needs no buffer.
-            buffer::give_back(&mut self.buf);
-        }
         loop {
             if !self.buf.is_empty() {
                 let end = head::find_end(&self.buf, &mut self.scanned);
@@ -293,27 +302,26 @@ impl Inner {
                     return Poll::Ready(Ok((self.buf.split_to(end), Instant::now())));
                 }
             }
-            let read = if self.buf.is_empty() {
-                match self.stream.poll_readable(cx) {
-                    Poll::Ready(Ok(())) => self.poll_fill(cx, buffer::SMALL),
-                    Poll::Ready(Err(e)) => Poll::Ready(Err(e.into())),
-                    Poll::Pending => match self.read_deadline.poll_passed(cx) {
-                        Poll::Ready(()) => Poll::Ready(Err(BodyError::Timeout)),
-                        Poll::Pending => Poll::Pending,
-                    },
-                }
-            } else {
-                self.poll_fill(cx, buffer::SMALL)
-            };
-            match ready!(read) {
+            match ready!(self.poll_fill(cx, buffer::SMALL)) {
                 Ok(0) if self.buf.is_empty() => return Poll::Ready(Err(ReadError::Closed)),
                 Ok(0) => return Poll::Ready(Err(ReadError::Cut)),
                 Ok(_) => {}
-                Err(BodyError::Timeout) => return Poll::Ready(Err(ReadError::Timeout)),
-                Err(BodyError::Io(e)) if e.kind() == io::ErrorKind::ConnectionReset => {
-                    return Poll::Ready(Err(ReadError::Reset(e)));
-                }
-                Err(_) => return Poll::Ready(Err(ReadError::Closed)),
+                Err(e) => return Poll::Ready(Err(e.into())),
+            }
+        }
+    }
+
+    /// Waits until there is something to read.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        if !self.buf.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        buffer::give_back(&mut self.buf);
+        match self.stream.poll_readable(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.map_err(|e| BodyError::from(e).into())),
+            Poll::Pending => {
+                ready!(self.read_deadline.poll_passed(cx));
+                Poll::Ready(Err(ReadError::Timeout))
             }
         }
     }
