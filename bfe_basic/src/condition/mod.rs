@@ -32,6 +32,7 @@ pub(crate) use matcher::PrefixSet;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;
+use prepared::Test;
 use program::Program;
 use std::fmt;
 
@@ -81,7 +82,8 @@ impl Condition {
     /// When it is malformed, names an unknown primitive, or gives one a wrong argument; the first of several
     /// errors, in the order of condition 1.
     pub fn build(expression: &str) -> Result<Self, ConditionError> {
-        build_with_place(expression).map_err(|(error, _)| error)
+        let (expr, tests) = prepare(expression).map_err(|(error, _)| error)?;
+        Ok(Self { expression: expression.into(), program: Program::fused(&expr, tests) })
     }
 
     /// Whether the request matches.
@@ -107,8 +109,17 @@ impl Condition {
     }
 }
 
-/// [`Condition::build`], with the offset of what is wrong also for errors that do not tell it.
-fn build_with_place(expression: &str) -> Result<Condition, (ConditionError, Option<usize>)> {
+/// An error, and its offset also where the error does not tell it.
+type Placed = (ConditionError, Option<usize>);
+
+/// A condition with a test for each call, in the order of the source.
+fn build_with_place(expression: &str) -> Result<Condition, Placed> {
+    let (expr, tests) = prepare(expression)?;
+    Ok(Condition { expression: expression.into(), program: Program::new(&expr, tests) })
+}
+
+/// Parses, checks, and makes a test of each call, in the order of condition 1.
+fn prepare(expression: &str) -> Result<(Expr, Vec<Test>), Placed> {
     let placed = |at: usize, reason: &str| (ConditionError::at(expression, at, reason), Some(at));
     let expr = parse::parse(expression).map_err(|e| placed(e.at, &e.message))?;
     for call in expr.calls() {
@@ -123,7 +134,7 @@ fn build_with_place(expression: &str) -> Result<Condition, (ConditionError, Opti
         let test = build::build(call);
         tests.push(test.map_err(|reason| (ConditionError::without_place(reason), Some(call.at)))?);
     }
-    Ok(Condition { expression: expression.into(), program: Program::new(&expr, tests) })
+    Ok((expr, tests))
 }
 
 impl fmt::Debug for Condition {
