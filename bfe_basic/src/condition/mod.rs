@@ -50,8 +50,9 @@ pub struct ConditionError {
 
 impl ConditionError {
     fn at(source: &str, at: usize, reason: &str) -> Self {
-        let before = source.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        // A line feed that ends the text begins no line.
+        let before = source.as_bytes().get(..at.min(source.len().saturating_sub(1))).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
         let column = at - memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1) + 1;
         Self { line: Some(line), column: Some(column), message: format!("{line}:{column} {reason}") }
     }
@@ -140,5 +141,27 @@ fn prepare(expression: &str) -> Result<(Expr, Vec<Test>), Placed> {
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Condition").field(&self.expression).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cond_20_places_of_errors() {
+        for (expression, want) in [
+            ("\n", "1:2 syntax error"),
+            ("// c\n", "1:6 syntax error"),
+            ("\n ", "2:2 syntax error"),
+            ("a\n&&\n)", "3:1 syntax error"),
+            ("\u{feff}", "1:4 syntax error"),
+            ("a \u{feff}", "1:3 illegal byte order mark"),
+            ("a b\0", "1:4 illegal character NUL"),
+            ("\u{b}", "1:1 unrecognized token 57361"),
+            ("\u{663}", "1:1 unrecognized token 57361"),
+        ] {
+            assert_eq!(Condition::build(expression).unwrap_err().message, want, "{expression:?}");
+        }
     }
 }
