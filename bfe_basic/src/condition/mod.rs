@@ -14,6 +14,7 @@ mod explain;
 mod fold;
 pub mod hash;
 pub mod json;
+mod keys;
 mod matcher;
 mod parse;
 mod prepared;
