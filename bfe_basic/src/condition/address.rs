@@ -49,6 +49,16 @@ impl RangeSet {
         Self(merged)
     }
 
+    /// Takes the ranges of another set in; [`RangeSet::settle`] must be called before the set is used.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Puts absorbed ranges into order.
+    pub(crate) fn settle(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.0));
+    }
+
     /// How many separate ranges there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

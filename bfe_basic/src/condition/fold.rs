@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 /// Values up to this length are folded on the stack.
 const ON_STACK: usize = 512;
+/// Most are no longer than this, and a small buffer is cheaper to set up.
+const SHORT: usize = 64;
 
 /// The upper case of one code point; code points without a simple mapping stay as they are.
 pub(crate) fn upper_char(c: char) -> char {
@@ -93,32 +95,47 @@ pub(crate) fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// Hands the upper case of `text` to `test`, without an allocation for short ASCII.
 pub(crate) fn with_upper<R>(text: &[u8], test: impl FnOnce(&[u8]) -> R) -> R {
-    if text.len() <= ON_STACK && text.is_ascii() {
-        if !text.iter().any(u8::is_ascii_lowercase) {
-            return test(text);
-        }
-        let mut buffer = [0; ON_STACK];
+    fn copied<const N: usize, R>(text: &[u8], test: impl FnOnce(&[u8]) -> R) -> R {
+        let mut buffer = [0; N];
         let folded = buffer.get_mut(..text.len()).unwrap_or_default();
         folded.copy_from_slice(text);
         folded.make_ascii_uppercase();
-        return test(folded);
+        test(folded)
     }
-    test(&upper(text))
+
+    if !text.is_ascii() {
+        return test(&upper(text));
+    }
+    if !text.iter().any(u8::is_ascii_lowercase) {
+        test(text)
+    } else if text.len() <= SHORT {
+        copied::<SHORT, R>(text, test)
+    } else if text.len() <= ON_STACK {
+        copied::<ON_STACK, R>(text, test)
+    } else {
+        test(&upper(text))
+    }
 }
 
 /// Hands `text` with a `/` at its end to `test`, without an allocation for short text.
 pub(crate) fn with_slash<R>(text: &[u8], test: impl FnOnce(&[u8]) -> R) -> R {
-    if text.ends_with(b"/") {
-        return test(text);
-    }
-    if text.len() < ON_STACK {
-        let mut buffer = [b'/'; ON_STACK];
+    fn copied<const N: usize, R>(text: &[u8], test: impl FnOnce(&[u8]) -> R) -> R {
+        let mut buffer = [b'/'; N];
         if let Some(start) = buffer.get_mut(..text.len()) {
             start.copy_from_slice(text);
         }
-        return test(buffer.get(..=text.len()).unwrap_or_default());
+        test(buffer.get(..=text.len()).unwrap_or_default())
     }
-    test(&[text, b"/"].concat())
+
+    if text.ends_with(b"/") {
+        test(text)
+    } else if text.len() < SHORT {
+        copied::<SHORT, R>(text, test)
+    } else if text.len() < ON_STACK {
+        copied::<ON_STACK, R>(text, test)
+    } else {
+        test(&[text, b"/"].concat())
+    }
 }
 
 #[cfg(test)]
@@ -150,7 +167,7 @@ mod tests {
 
     #[test]
     fn slash_is_added_once() {
-        for len in [0, 1, ON_STACK - 1, ON_STACK, ON_STACK + 1] {
+        for len in [0, 1, SHORT - 1, SHORT, SHORT + 1, ON_STACK - 1, ON_STACK, ON_STACK + 1] {
             let text = vec![b'a'; len];
             with_slash(&text, |t| assert_eq!(t, [text.as_slice(), b"/"].concat()));
             with_slash(&[text.as_slice(), b"/"].concat(), |t| assert_eq!(t.len(), len + 1));

@@ -78,7 +78,13 @@ impl Matcher {
             Self::ElementPrefix(set) => fold::with_slash(value, |value| set.has_prefix_of(value)),
             Self::Suffix(set) => set.has_suffix_of(value),
             Self::Contain(set) => set.has_part_of(value),
-            Self::Folded(matcher) => fold::with_upper(value, |value| matcher.test(value)),
+            Self::Folded(matcher) => match matcher.as_ref() {
+                // Members are in upper case already, and ASCII folds to nothing but ASCII.
+                Self::Exact(ExactSet::Few(members)) if value.is_ascii() => {
+                    members.iter().any(|m| m.eq_ignore_ascii_case(value))
+                }
+                matcher => fold::with_upper(value, |value| matcher.test(value)),
+            },
             Self::Regex(pattern) => pattern.is_match(value),
             Self::Hash(set) => set.has_value(value),
             Self::LowerHash(set) => set.has_value(&fold::lower(value)),

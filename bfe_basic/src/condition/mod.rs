@@ -14,6 +14,7 @@ mod explain;
 mod fold;
 pub mod hash;
 pub mod json;
+mod keys;
 mod matcher;
 mod parse;
 mod prepared;
@@ -32,6 +33,7 @@ pub(crate) use matcher::PrefixSet;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;
+use prepared::Test;
 use program::Program;
 use std::fmt;
 
@@ -49,8 +51,9 @@ pub struct ConditionError {
 
 impl ConditionError {
     fn at(source: &str, at: usize, reason: &str) -> Self {
-        let before = source.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        // A line feed that ends the text begins no line.
+        let before = source.as_bytes().get(..at.min(source.len().saturating_sub(1))).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
         let column = at - memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1) + 1;
         Self { line: Some(line), column: Some(column), message: format!("{line}:{column} {reason}") }
     }
@@ -81,7 +84,8 @@ impl Condition {
     /// When it is malformed, names an unknown primitive, or gives one a wrong argument; the first of several
     /// errors, in the order of condition 1.
     pub fn build(expression: &str) -> Result<Self, ConditionError> {
-        build_with_place(expression).map_err(|(error, _)| error)
+        let (expr, tests) = prepare(expression).map_err(|(error, _)| error)?;
+        Ok(Self { expression: expression.into(), program: Program::fused(&expr, tests) })
     }
 
     /// Whether the request matches.
@@ -107,8 +111,17 @@ impl Condition {
     }
 }
 
-/// [`Condition::build`], with the offset of what is wrong also for errors that do not tell it.
-fn build_with_place(expression: &str) -> Result<Condition, (ConditionError, Option<usize>)> {
+/// An error, and its offset also where the error does not tell it.
+type Placed = (ConditionError, Option<usize>);
+
+/// A condition with a test for each call, in the order of the source.
+fn build_with_place(expression: &str) -> Result<Condition, Placed> {
+    let (expr, tests) = prepare(expression)?;
+    Ok(Condition { expression: expression.into(), program: Program::new(&expr, tests) })
+}
+
+/// Parses, checks, and makes a test of each call, in the order of condition 1.
+fn prepare(expression: &str) -> Result<(Expr, Vec<Test>), Placed> {
     let placed = |at: usize, reason: &str| (ConditionError::at(expression, at, reason), Some(at));
     let expr = parse::parse(expression).map_err(|e| placed(e.at, &e.message))?;
     for call in expr.calls() {
@@ -123,11 +136,33 @@ fn build_with_place(expression: &str) -> Result<Condition, (ConditionError, Opti
         let test = build::build(call);
         tests.push(test.map_err(|reason| (ConditionError::without_place(reason), Some(call.at)))?);
     }
-    Ok(Condition { expression: expression.into(), program: Program::new(&expr, tests) })
+    Ok((expr, tests))
 }
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Condition").field(&self.expression).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cond_20_places_of_errors() {
+        for (expression, want) in [
+            ("\n", "1:2 syntax error"),
+            ("// c\n", "1:6 syntax error"),
+            ("\n ", "2:2 syntax error"),
+            ("a\n&&\n)", "3:1 syntax error"),
+            ("\u{feff}", "1:4 syntax error"),
+            ("a \u{feff}", "1:3 illegal byte order mark"),
+            ("a b\0", "1:4 illegal character NUL"),
+            ("\u{b}", "1:1 unrecognized token 57361"),
+            ("\u{663}", "1:1 unrecognized token 57361"),
+        ] {
+            assert_eq!(Condition::build(expression).unwrap_err().message, want, "{expression:?}");
+        }
     }
 }

@@ -65,9 +65,8 @@ const fn is_space(c: char) -> bool {
 pub fn parse_time(text: &str) -> Result<i64, String> {
     let invalid = |why: &str| format!("invalid time string:{text}, err:{why}");
     let (digits, zone) = two_words(text, 14).map_err(invalid)?;
-    let offset = zone_offset(zone)?;
     let wall = parse_fields(digits).map_err(|why| invalid(&why))?;
-    Ok(wall - offset)
+    Ok(wall - zone_offset(zone)?)
 }
 
 /// Fields of `YYYYMMDDhhmmss`, each by name, with their places and bounds, in the order they are checked.
@@ -76,24 +75,26 @@ fn parse_fields(digits: &str) -> Result<i64, String> {
     let fail = |rest: &str, element: &str| {
         format!(
             "parsing time {} as {}: cannot parse {} as {}",
-            super::print::quote(digits),
-            super::print::quote(LAYOUT),
-            super::print::quote(rest),
-            super::print::quote(element)
+            quote(digits.as_bytes()),
+            quote(LAYOUT.as_bytes()),
+            quote(rest.as_bytes()),
+            quote(element.as_bytes())
         )
     };
-    let range = |what: &str| format!("parsing time {}: {what} out of range", super::print::quote(digits));
+    let range = |what: &str| format!("parsing time {}: {what} out of range", quote(digits.as_bytes()));
     let mut values = [0i64; 6];
     let elements = ["2006", "01", "02", "15", "04", "05"];
     let mut at = 0;
     for (value, element) in values.iter_mut().zip(elements) {
         let rest = digits.get(at..).unwrap_or_default();
-        let number = rest
-            .get(..element.len())
-            .filter(|n| n.bytes().all(|b| b.is_ascii_digit()))
-            .ok_or_else(|| fail(rest, element))?;
+        let width = rest.bytes().take(element.len()).take_while(u8::is_ascii_digit).count();
+        // An hour may have one digit, which only moves the place of the error.
+        if width < element.len() && (element != "15" || width == 0) {
+            return Err(fail(rest, element));
+        }
+        let number = rest.get(..width).unwrap_or_default();
         *value = number.parse().map_err(|_| fail(rest, element))?;
-        at += element.len();
+        at += width;
         // Day 0 and days beyond the month are found after all fields have been read.
         let bad = match element {
             "01" if !(1..=12).contains(value) => Some("month"),
@@ -110,8 +111,8 @@ fn parse_fields(digits: &str) -> Result<i64, String> {
     if let Some(extra) = digits.get(at..).filter(|e| !e.is_empty()) {
         return Err(format!(
             "parsing time {}: extra text: {}",
-            super::print::quote(digits),
-            super::print::quote(extra)
+            quote(digits.as_bytes()),
+            quote(extra.as_bytes())
         ));
     }
     if day < 1 || day > days_in(year, month) {
@@ -145,39 +146,47 @@ const fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
 /// The contract's text for a bad shape, zone or time.
 pub fn parse_time_of_day(text: &str) -> Result<(i64, i64), String> {
     let (_, zone) = two_words(text, 6).map_err(|why| format!("invalid time string:{text}, err:{why}"))?;
-    let offset = zone_offset(zone)?;
-    // The digits are read from the start of the text, blanks or not.
-    let bytes = text.as_bytes();
-    let pair = |at: usize| bytes.get(at..at + 2).map(String::from_utf8_lossy);
-    let (Some(hour), Some(minute), Some(second)) = (pair(0), pair(2), pair(4)) else {
+    // The digits are read from the start of the text, blanks or not, and bytes or characters.
+    let Some([h1, h2, m1, m2, s1, s2, ..]) = text.as_bytes().get(..6) else {
         return Err(format!("invalid time string:{text}, err:EOF"));
     };
-    let clock = format!("{hour}:{minute}:{second}");
+    let clock = [*h1, *h2, b':', *m1, *m2, b':', *s1, *s2];
     let invalid = |why: String| format!("time format invalid, err:parsing time {}{why}", quote(&clock));
-    let number = |part: &str, element: &str, from: usize| -> Result<i64, String> {
-        let digits = if part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) { part } else { "" };
-        digits.parse().map_err(|_| {
-            let rest = clock.get(from..).unwrap_or_default();
-            invalid(format!(" as \"15:04:05\": cannot parse {} as \"{element}\"", quote(rest)))
-        })
-    };
-    let hour = number(&hour, "15", 0)?;
-    if hour > 23 {
-        return Err(invalid(": hour out of range".into()));
+    let mut values = [0i64; 3];
+    let elements = [("15", "hour", 0, 23), ("04", "minute", 3, 59), ("05", "second", 6, 59)];
+    for (value, (element, what, from, max)) in values.iter_mut().zip(elements) {
+        let rest = clock.get(from..).unwrap_or_default();
+        let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', ..] = rest else {
+            // An hour may have one digit, which only moves the place of the error.
+            let (skip, wanted) = match rest {
+                [b'0'..=b'9', b':', ..] if from == 0 => (2, "04"),
+                [b'0'..=b'9', ..] if from == 0 => (1, ":"),
+                _ => (0, element),
+            };
+            let rest = quote(rest.get(skip..).unwrap_or_default());
+            return Err(invalid(format!(" as \"15:04:05\": cannot parse {rest} as \"{wanted}\"")));
+        };
+        *value = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+        if *value > max {
+            return Err(invalid(format!(": {what} out of range")));
+        }
     }
-    let minute = number(&minute, "04", 3)?;
-    if minute > 59 {
-        return Err(invalid(": minute out of range".into()));
-    }
-    let second = number(&second, "05", 6)?;
-    if second > 59 {
-        return Err(invalid(": second out of range".into()));
-    }
-    Ok((hour * 3600 + minute * 60 + second, offset))
+    let [hour, minute, second] = values;
+    Ok((hour * 3600 + minute * 60 + second, zone_offset(zone)?))
 }
 
-fn quote(text: &str) -> String {
-    super::print::quote(text)
+/// A text in double quotes, with escapes for all but printable ASCII, as errors on times show it.
+fn quote(text: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for b in text {
+        match b {
+            b'"' | b'\\' => out.extend(['\\', char::from(*b)]),
+            b' '..0x80 => out.push(char::from(*b)),
+            _ => out.push_str(&format!("\\x{b:02x}")),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Second of the day of an instant in a zone.
@@ -208,5 +217,20 @@ mod tests {
         for short in ["1 H", "12 Z", "", "é é"] {
             assert!(parse_time_of_day(short).is_err(), "{short}");
         }
+    }
+
+    #[test]
+    fn cond_43_the_first_thing_wrong_is_reported() {
+        let time = |text| parse_time(text).unwrap_err();
+        // The date before the zone, and an hour of one digit is an hour.
+        assert_eq!(
+            time("20190230000000J"),
+            "invalid time string:20190230000000J, err:parsing time \"20190230000000\": day out of range"
+        );
+        assert!(time("201910230 J").ends_with("cannot parse \"\" as \"04\""));
+        let clock = |text| parse_time_of_day(text).unwrap_err();
+        assert!(clock("250000J").ends_with("\"25:00:00\": hour out of range"));
+        assert!(clock("1x0000J").ends_with("cannot parse \"x:00:00\" as \":\""));
+        assert!(clock("\u{85}A2300H1").ends_with("cannot parse \"\\xc2\\x85:A2:30\" as \"15\""));
     }
 }

@@ -7,6 +7,7 @@
 
 mod class;
 mod names;
+mod repeat;
 mod syntax;
 
 use super::fold::replace_invalid;

@@ -2,6 +2,7 @@
 
 use super::class;
 use super::names::{self, Items};
+use super::repeat::{Counts, Measure, parse_counts};
 
 /// Limit on the height of the syntax tree.
 const MAX_HEIGHT: u32 = 1000;
@@ -22,15 +23,6 @@ pub(super) struct Translated {
 /// Why a pattern is refused, with the part that is wrong.
 pub(super) fn refuse<T>(reason: &str, part: &str) -> Result<T, String> {
     Err(format!("{reason}: `{part}`"))
-}
-
-/// What limits are measured by.
-#[derive(Clone, Copy, Default)]
-struct Measure {
-    height: u32,
-    size: u64,
-    /// The largest product of nested repeat counts.
-    repeats: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,24 +94,6 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
         pattern: translator.out,
         has_non_boundary: translator.has_non_boundary,
     })
-}
-
-impl Measure {
-    const LEAF: Self = Self { height: 1, size: 1, repeats: 1 };
-
-    /// This beside another.
-    fn beside(self, other: Self) -> Self {
-        Self {
-            height: self.height.max(other.height),
-            size: self.size.saturating_add(other.size),
-            repeats: self.repeats.max(other.repeats),
-        }
-    }
-
-    /// This inside another node, which adds to the size.
-    fn inside(self, more: u64) -> Self {
-        Self { height: self.height + 1, size: self.size.saturating_add(more), repeats: self.repeats.max(1) }
-    }
 }
 
 impl Group {
@@ -466,43 +440,4 @@ impl Translator<'_> {
         }
         Ok(())
     }
-}
-
-/// A counted repetition as written.
-struct Counts {
-    /// `None` where a number is too large to be read.
-    min: Option<u64>,
-    /// `None` where there is no upper bound.
-    max: Option<u64>,
-    /// Bytes of it in the pattern.
-    len: usize,
-}
-
-/// Parses `{n}`, `{n,}` or `{n,m}`; anything else is literal text.
-fn parse_counts(text: &str) -> Option<Counts> {
-    let (inside, _) = text.strip_prefix('{')?.split_once('}')?;
-    let len = inside.len() + 2;
-    let (low, high) = match inside.split_once(',') {
-        Some((low, high)) => (low, Some(high)),
-        None => (inside, None),
-    };
-    let is_number = |n: &str| {
-        !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) && (n.len() == 1 || !n.starts_with('0'))
-    };
-    if !is_number(low) || high.is_some_and(|high| !high.is_empty() && !is_number(high)) {
-        return None;
-    }
-    let mut min = low.parse().ok();
-    let max = match high {
-        None => min,
-        Some("") => None,
-        Some(high) => match high.parse() {
-            Ok(max) => Some(max),
-            Err(_) => {
-                min = None;
-                None
-            }
-        },
-    };
-    Some(Counts { min, max, len })
 }
