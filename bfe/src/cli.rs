@@ -15,6 +15,9 @@ Usage of bfe:
   -s    to show log in stdout
   -t    to test configuration
   -v    to show version of bfe
+Commands:
+  bfe cond 'EXPRESSION' [--request FILE]
+        explain a condition, and what it says of a request
 ";
 
 /// What the command line asks for.

@@ -27,7 +27,8 @@ pub(crate) fn init(options: &Options) -> io::Result<()> {
     fs::create_dir_all(&options.log_dir)?;
     let level = match (options.debug, options.test) {
         (true, _) => LevelFilter::Debug,
-        (false, true) => LevelFilter::Error,
+        // Things that are probably mistakes are what a test is for.
+        (false, true) => LevelFilter::Warn,
         (false, false) => LevelFilter::Info,
     };
     let all = Rotating::open(PathBuf::from(&options.log_dir), "bfe.log")?;

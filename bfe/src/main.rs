@@ -1,6 +1,7 @@
 //! The BFE load balancer: flags, start-up, wiring.
 
 mod cli;
+mod cond;
 mod demo;
 mod logger;
 
@@ -15,6 +16,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let Some((command, rest)) = arguments.split_first()
+        && command == "cond"
+    {
+        return match cond::run(rest) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => {
+                eprintln!("{e:#}");
+                ExitCode::from(2)
+            }
+        };
+    }
     match cli::parse(&arguments) {
         Err(message) => {
             eprint!("{message}\n{}", cli::USAGE);

@@ -61,6 +61,9 @@ impl ServerData {
     /// When any file is wrong, or they contradict each other; nothing has changed then.
     pub(crate) fn load(files: &ServerDataFiles, before: Option<&Self>) -> Result<Self, ConfErrors> {
         let mut routes = ServerRoutes::load(&files.host, &files.vip, &files.route)?;
+        for warning in routes.warnings() {
+            log::warn!("{warning}");
+        }
         let cluster_table = ClusterTable::load(&files.cluster)?;
         routes.check_clusters(|name| cluster_table.get(name).is_some())?;
         let clusters = cluster_table
