@@ -6,7 +6,7 @@ use std::cell::RefCell;
 /// Room for a head.
 pub(crate) const SMALL: usize = 8 * 1024;
 /// Most buffers that a worker keeps for reuse.
-const KEPT: usize = 64;
+const KEPT: usize = 32;
 
 thread_local! {
     static POOL: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };

@@ -259,6 +259,22 @@ impl Callbacks {
         self.request_finish.push(Named { name: name.into(), filter: Box::new(filter) });
     }
 
+    /// Whether there is nothing to call at a point.
+    #[must_use]
+    pub fn is_empty(&self, point: Point) -> bool {
+        match point {
+            Point::HandleAccept => self.accept.is_empty(),
+            Point::HandleHandshake => self.handshake.is_empty(),
+            Point::HandleBeforeLocation => self.before_location.is_empty(),
+            Point::HandleFoundProduct => self.found_product.is_empty(),
+            Point::HandleAfterLocation => self.after_location.is_empty(),
+            Point::HandleForward => self.forward.is_empty(),
+            Point::HandleReadResponse => self.read_response.is_empty(),
+            Point::HandleRequestFinish => self.request_finish.is_empty(),
+            Point::HandleFinish => self.finish.is_empty(),
+        }
+    }
+
     /// Names of the handlers of a point, in order.
     #[must_use]
     pub fn names(&self, point: Point) -> Vec<&str> {

@@ -27,6 +27,7 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener) {
     let mut pause = ACCEPT_PAUSE.0;
     loop {
+        worker.room().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE.0;

@@ -4,6 +4,7 @@
 
 pub mod config;
 mod connection;
+mod descriptors;
 mod listener;
 mod live;
 mod monitor;

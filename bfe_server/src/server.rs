@@ -2,7 +2,7 @@
 
 use crate::config::BfeConfig;
 use crate::live::Live;
-use crate::{listener, monitor, signals, worker};
+use crate::{descriptors, listener, monitor, signals, worker};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::counter;
 use bfe_module::web::DuplicateHandler;
@@ -108,6 +108,7 @@ impl Server {
                 control.spawn(monitor::serve(Arc::clone(&server), listener));
             }
         }
+        let max_connections = (descriptors::max_client_connections() / count).max(1);
         let (drain, draining) = watch::channel(false);
         let threads = listeners
             .into_iter()
@@ -116,7 +117,7 @@ impl Server {
                 let (server, draining) = (Arc::clone(&server), draining.clone());
                 thread::Builder::new()
                     .name(format!("worker-{index}"))
-                    .spawn(move || worker::run(index, server, listener, draining))
+                    .spawn(move || worker::run(index, server, listener, max_connections, draining))
             })
             .collect::<Result<Vec<_>, _>>()?;
         log::info!(

@@ -4,7 +4,7 @@ use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::transport::{Transport, TransportConf};
 use bfe_route::ServerRoutes;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) struct ServerData {
     pub(crate) routes: ServerRoutes,
     /// Cluster settings.
     pub(crate) cluster_table: Arc<ClusterTable>,
-    clusters: HashMap<Arc<str>, Cluster>,
+    clusters: FxHashMap<Arc<str>, Cluster>,
 }
 
 /// A cluster, and how its backends are reached.

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 /// How often idle backend connections are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Encoding buffers kept for reuse, and how large one may have grown.
-const BUFFERS: (usize, usize) = (64, 64 * 1024);
+const BUFFERS: (usize, usize) = (16, 32 * 1024);
 
 /// What a worker's connections share. It never leaves its thread.
 pub(crate) struct Worker {
@@ -33,6 +33,9 @@ pub(crate) struct Worker {
     /// The connections, each with what wakes it.
     connections: RefCell<Slab<Waker>>,
     last_gone: Notify,
+    /// Most connections at once, and what tells that there is room again.
+    max_connections: usize,
+    room: Notify,
 }
 
 /// The tables that were current when a request was read. Workers count their own users of it.
@@ -53,7 +56,7 @@ pub(crate) struct Place {
 }
 
 impl Worker {
-    fn new(server: Arc<Server>) -> Self {
+    fn new(server: Arc<Server>, max_connections: usize) -> Self {
         let tables = RefCell::new(Rc::new(Snapshot(server.live.data.load_full())));
         Self {
             server,
@@ -63,6 +66,8 @@ impl Worker {
             draining: Cell::new(false),
             connections: RefCell::default(),
             last_gone: Notify::new(),
+            max_connections,
+            room: Notify::new(),
         }
     }
 
@@ -118,6 +123,13 @@ impl Worker {
         }
     }
 
+    /// Waits until there is room for one more connection.
+    pub(crate) async fn room(&self) {
+        while self.connections.borrow().len() >= self.max_connections {
+            self.room.notified().await;
+        }
+    }
+
     async fn all_gone(&self) {
         while !self.connections.borrow().is_empty() {
             self.last_gone.notified().await;
@@ -144,6 +156,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut connections = self.worker.connections.borrow_mut();
         connections.try_remove(self.key);
+        if connections.len() + 1 >= self.worker.max_connections {
+            self.worker.room.notify_one();
+        }
         if connections.is_empty() {
             self.worker.last_gone.notify_one();
         }
@@ -155,6 +170,7 @@ pub(crate) fn run(
     index: usize,
     server: Arc<Server>,
     listener: std::net::TcpListener,
+    max_connections: usize,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     counter::enter_worker(index);
@@ -162,7 +178,7 @@ pub(crate) fn run(
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let listener = TcpListener::from_std(listener)?;
-        let worker = Rc::new(Worker::new(server));
+        let worker = Rc::new(Worker::new(server, max_connections));
         let accepting = tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener));
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

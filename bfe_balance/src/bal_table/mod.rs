@@ -13,7 +13,8 @@ use crate::gslb::Balancer;
 use crate::health::{CheckEnv, CheckShared};
 use arc_swap::ArcSwap;
 use bfe_basic::conf::{ConfError, ConfErrors};
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -32,7 +33,7 @@ pub struct BalVersion {
 /// What requests look clusters up in.
 #[derive(Debug, Default)]
 struct Table {
-    balancers: HashMap<Arc<str>, Arc<Balancer>>,
+    balancers: FxHashMap<Arc<str>, Arc<Balancer>>,
     versions: BalVersion,
 }
 
@@ -57,7 +58,8 @@ impl BalTable {
             return Err(files.error(format!("error in ClusterTable.backendInit() for [{missing}]")));
         }
         let checks = Arc::new(CheckShared::new(control));
-        let mut balancers = HashMap::with_capacity(files.gslb.clusters.len());
+        let mut balancers =
+            FxHashMap::with_capacity_and_hasher(files.gslb.clusters.len(), rustc_hash::FxBuildHasher);
         for (name, weights) in &files.gslb.clusters {
             let balancer = Balancer::new(Arc::new(CheckEnv::new(name, Arc::clone(&checks))));
             balancer.init(weights);
@@ -80,7 +82,8 @@ impl BalTable {
         let files = Files::load(gslb, cluster_table)?;
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.table.load_full();
-        let mut balancers = HashMap::with_capacity(files.gslb.clusters.len());
+        let mut balancers =
+            FxHashMap::with_capacity_and_hasher(files.gslb.clusters.len(), rustc_hash::FxBuildHasher);
         for (name, weights) in &files.gslb.clusters {
             let balancer = old.balancers.get(&**name).cloned().unwrap_or_else(|| {
                 Arc::new(Balancer::new(Arc::new(CheckEnv::new(name, Arc::clone(&self.checks)))))

@@ -155,18 +155,20 @@ pub struct Outgoing {
     pub is_head: bool,
 }
 
-/// Sends a request and reads the head of the response. Gives the buffer of the head back for reuse.
+/// Sends a request and reads the head of the response. Gives the buffer of the head back for reuse. `now` is
+/// the time, `timeout` the limit from the end of the request to the head of the response.
 ///
 /// # Errors
 /// See [`TransportError`]; never [`TransportError::Connect`].
 pub async fn round_trip(
     mut pooled: PooledConn,
     request: Outgoing,
+    now: Instant,
     timeout: Option<Duration>,
 ) -> Result<(Response, Vec<u8>), TransportError> {
     let Outgoing { head, body, chunked, is_head } = request;
     let mut sender = Sender::new(head, body, chunked);
-    let (mut response, version, sending) = answer(&mut pooled, &mut sender, timeout).await?;
+    let (mut response, version, sending) = answer(&mut pooled, &mut sender, now, timeout).await?;
     let method: &[u8] = if is_head { b"HEAD" } else { b"" };
     let (framing, reusable) = framing::of_response(&mut response, version, method)
         .map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
@@ -196,7 +198,7 @@ pub async fn upgrade(
 ) -> Result<Upgrade, TransportError> {
     let mut pooled = PooledConn::detached(BackendConn::new(stream));
     let mut sender = Sender::new(head, Body::Empty, false);
-    let (mut response, version, _) = answer(&mut pooled, &mut sender, timeout).await?;
+    let (mut response, version, _) = answer(&mut pooled, &mut sender, Instant::now(), timeout).await?;
     if response.status == 101 {
         let conn = pooled.take().ok_or_else(|| TransportError::ReadResponseHead("EOF".into()))?;
         return Ok(Upgrade::Switched(response, conn.stream, conn.buf));
@@ -211,13 +213,16 @@ pub async fn upgrade(
 async fn answer(
     pooled: &mut PooledConn,
     sender: &mut Sender,
+    now: Instant,
     timeout: Option<Duration>,
 ) -> Result<(Response, Version, bool), TransportError> {
     let conn = pooled.conn().map_err(|_| TransportError::ReadResponseHead("EOF".into()))?;
     conn.head_deadline.set(None);
+    // Most requests are gone at the first try, and need no clock for that.
+    let mut sent_at = Some(now);
     let (mut sending, mut continued) = (true, false);
     loop {
-        let head = poll_fn(|cx| conn.poll_head(cx, sender, &mut sending, timeout)).await?;
+        let head = poll_fn(|cx| conn.poll_head(cx, sender, &mut sending, &mut sent_at, timeout)).await?;
         let (response, version) =
             head::parse_response(head).map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
         // One `100 Continue` may come before the answer.
@@ -235,14 +240,16 @@ impl BackendConn {
         cx: &mut Context<'_>,
         sender: &mut Sender,
         sending: &mut bool,
+        sent_at: &mut Option<Instant>,
         timeout: Option<Duration>,
     ) -> Poll<Result<BytesMut, TransportError>> {
         if *sending {
             match sender.poll_send(&mut self.stream, cx) {
-                Poll::Pending => {}
+                Poll::Pending => *sent_at = None,
                 Poll::Ready(Ok(())) => {
                     *sending = false;
-                    self.head_deadline.set(timeout.map(|t| Instant::now() + t));
+                    let sent_at = sent_at.unwrap_or_else(Instant::now);
+                    self.head_deadline.set(timeout.and_then(|t| sent_at.checked_add(t)));
                 }
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.write_error(failure))),
             }

@@ -3,6 +3,7 @@
 use super::{HostCounts, Transport, TransportError, connect, http_state};
 use crate::h1::client::BackendConn;
 use crate::h1::{Stream, client};
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ pub(crate) struct Host {
     max_idle: usize,
     max_conns: usize,
     idle: RefCell<VecDeque<BackendConn>>,
+    addr: Bytes,
     /// Connections of this worker that are not idle.
     busy: Cell<usize>,
 }
@@ -83,6 +85,7 @@ impl Pool {
             max_idle: conf.max_idle_per_host,
             max_conns: conf.max_conns_per_host,
             idle: RefCell::default(),
+            addr: Bytes::copy_from_slice(addr.as_bytes()),
             busy: Cell::new(0),
         });
         of_transport.insert(addr.clone(), host.clone());
@@ -167,6 +170,12 @@ impl PooledConn {
     fn filled(mut self, conn: BackendConn) -> Self {
         self.conn = Some(conn);
         self
+    }
+
+    /// Address and port of the backend.
+    #[must_use]
+    pub fn addr(&self) -> Bytes {
+        self.host.as_ref().map(|h| h.addr.clone()).unwrap_or_default()
     }
 
     /// A connection that belongs to no pool.

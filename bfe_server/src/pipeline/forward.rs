@@ -6,9 +6,9 @@ use crate::worker::Worker;
 use bfe_balance::conf::cluster_conf::RetryLevel;
 use bfe_balance::{Backend, BalanceError};
 use bfe_basic::{ErrorCode, Request};
+use bfe_http::Response;
 use bfe_http::h1::client;
 use bfe_http::transport::TransportError;
-use bfe_http::{Response, Url};
 use bfe_module::HandlerResult;
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub(super) async fn forward(
     req: &mut Request,
     way: &mut Way<'_>,
 ) -> Exit {
-    let start = Instant::now();
+    let start = way.now;
     req.stat.cluster_start = Some(start);
     let Some(balancer) = worker.balance().lookup(&cluster.conf.name) else {
         let message = format!("no bal found for {}", cluster.conf.name);
@@ -80,13 +80,14 @@ async fn attempts(
             return internal_error(req, After::Close);
         }
         way.lease = Some(Lease::new(Arc::clone(&backend)));
-        let start = Instant::now();
+        let start = way.now;
         req.stat.backend_start = Some(start);
         if turn == 0 {
             req.stat.backend_first = Some(start);
         }
         let result = attempt(worker, cluster, &backend, req, start).await;
-        req.stat.backend_end = Some(Instant::now());
+        way.now = Instant::now();
+        req.stat.backend_end = Some(way.now);
         req.backend.name = Arc::clone(&backend.name);
         req.backend.addr = Arc::clone(&backend.addr_info);
         match result {
@@ -132,18 +133,12 @@ async fn attempt(
     let disable_host = cluster.conf.basic.disable_host_header;
     let outgoing = out_request::encode(req, addr, disable_host, worker.take_buffer());
     // Modules after this point see where the request went (LIFE-55).
-    show_backend(&mut req.http.url, addr);
+    req.http.url.scheme = bytes::Bytes::from_static(b"http");
+    req.http.url.host = connection.addr();
     let timeout = transport.conf().response_header_timeout;
-    let (response, buffer) = client::round_trip(connection, outgoing, timeout).await?;
+    let (response, buffer) = client::round_trip(connection, outgoing, start, timeout).await?;
     worker.give_buffer(buffer);
     Ok(response)
-}
-
-fn show_backend(url: &mut Url, addr: &Arc<str>) {
-    url.scheme = bytes::Bytes::from_static(b"http");
-    if url.host.as_ref() != addr.as_bytes() {
-        url.host = bytes::Bytes::copy_from_slice(addr.as_bytes());
-    }
 }
 
 /// Tells the backend's health how the attempt went by its status.

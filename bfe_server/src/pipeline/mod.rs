@@ -45,8 +45,9 @@ pub(crate) enum After {
 }
 
 /// What is found out about a request on its way.
-#[derive(Default)]
 struct Way<'t> {
+    /// The time, as far as the clock has been read: again only after what may have taken some.
+    now: Instant,
     /// The cluster, once it has been looked up.
     cluster: Option<&'t Cluster>,
     /// The backend of the last attempt, counted as busy until the request is over.
@@ -59,15 +60,16 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     let _active = begin(req);
     client_addr::set(req);
 
-    let mut way = Way::default();
+    let now = req.stat.read_req_end.unwrap_or_else(Instant::now);
+    let mut way = Way { now, cluster: None, lease: None };
     let exit = match locate(worker, &tables, req, &mut way, exchange).await {
         Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await,
         Err(exit) => exit,
     };
     let after = match exit {
-        Exit::Respond(after) => respond::respond(worker, req, &way, exchange, after).await,
-        Exit::Finish => respond::finish(worker, req, &way, exchange).await,
-        Exit::Redirect => respond::redirect(worker, req, &way, exchange).await,
+        Exit::Respond(after) => respond::respond(worker, req, &mut way, exchange, after).await,
+        Exit::Finish => respond::finish(worker, req, &mut way, exchange).await,
+        Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
     finish::finish(worker, req, exchange.body_read(), after)
@@ -81,13 +83,14 @@ async fn locate<'t, E: Exchange>(
     way: &mut Way<'t>,
     exchange: &E,
 ) -> Result<&'t Cluster, Exit> {
-    call(worker, Point::HandleBeforeLocation, req).await?;
-    route::find_product(tables, req)?;
-    call(worker, Point::HandleFoundProduct, req).await?;
-    let cluster = route::find_cluster(worker, tables, req).await?;
-    exchange.set_read_deadline(deadline(if req.is_sse { None } else { cluster.conf.basic.read_client }));
+    call(worker, Point::HandleBeforeLocation, req, way).await?;
+    route::find_product(tables, req, way.now)?;
+    call(worker, Point::HandleFoundProduct, req, way).await?;
+    let cluster = route::find_cluster(worker, tables, req, way.now).await?;
+    let limit = if req.is_sse { None } else { cluster.conf.basic.read_client };
+    exchange.set_read_deadline(deadline(way.now, limit));
     way.cluster = Some(cluster);
-    call(worker, Point::HandleAfterLocation, req).await?;
+    call(worker, Point::HandleAfterLocation, req, way).await?;
     Ok(cluster)
 }
 
@@ -108,8 +111,14 @@ fn begin(req: &mut Request) -> [Option<Active>; 2] {
 }
 
 /// Calls the handlers of a request point; what they say may end the way.
-async fn call(worker: &Worker, point: Point, req: &mut Request) -> Result<(), Exit> {
-    match body::with_body(worker, point, req).await {
+async fn call(worker: &Worker, point: Point, req: &mut Request, way: &mut Way<'_>) -> Result<(), Exit> {
+    if worker.callbacks().is_empty(point) {
+        req.response = None;
+        return Ok(());
+    }
+    let result = body::with_body(worker, point, req).await;
+    way.now = Instant::now();
+    match result {
         HandlerResult::GoOn => Ok(()),
         HandlerResult::Finish => {
             req.bfe_status_code = 500;
@@ -136,6 +145,6 @@ fn internal_error(req: &mut Request, after: After) -> Exit {
 }
 
 /// A limit as a point in time.
-fn deadline(limit: Option<std::time::Duration>) -> Option<Instant> {
-    limit.and_then(|limit| Instant::now().checked_add(limit))
+fn deadline(now: Instant, limit: Option<std::time::Duration>) -> Option<Instant> {
+    limit.and_then(|limit| now.checked_add(limit))
 }

@@ -7,7 +7,7 @@ use bfe_basic::{ErrorCode, Request};
 use bfe_http::h1::server::{FlushPolicy, Origin, SendError, SendOptions};
 use bfe_http::transport::http_state;
 use bfe_http::{BodyError, Exchange, Response};
-use bfe_module::HandlerResult;
+use bfe_module::{HandlerResult, Point};
 use std::time::{Duration, Instant};
 
 /// Limits where no cluster says anything else.
@@ -20,7 +20,7 @@ const SSE_FLUSH: Duration = Duration::from_secs(1);
 pub(super) async fn respond<E: Exchange>(
     worker: &Worker,
     req: &mut Request,
-    way: &Way<'_>,
+    way: &mut Way<'_>,
     exchange: &E,
     mut after: After,
 ) -> After {
@@ -34,11 +34,16 @@ pub(super) async fn respond<E: Exchange>(
     let endless = req.is_sse || req.response.as_ref().is_some_and(|r| r.is_sse);
     let basic = way.cluster.map(|c| &c.conf.basic);
     let limit = basic.map_or(Some(WRITE_CLIENT), |b| b.write_client);
-    exchange.set_write_deadline(deadline(if endless { None } else { limit }));
+    exchange.set_write_deadline(deadline(way.now, if endless { None } else { limit }));
     if endless {
         exchange.set_read_deadline(None);
     }
-    match body::response_with_body(worker, req).await {
+    let result = if worker.callbacks().is_empty(Point::HandleReadResponse) {
+        HandlerResult::GoOn
+    } else {
+        body::response_with_body(worker, req).await
+    };
+    match result {
         HandlerResult::Finish => {
             req.bfe_status_code = 500;
             after = After::Close;
@@ -46,9 +51,10 @@ pub(super) async fn respond<E: Exchange>(
         HandlerResult::Redirect => return redirect(worker, req, way, exchange).await,
         HandlerResult::GoOn | HandlerResult::Response | HandlerResult::Close => {}
     }
-    let after = send(worker, req, way, exchange, flush_policy(req, way), endless, after).await;
+    let flush = flush_policy(req, way);
+    let after = send(worker, req, way, exchange, flush, endless, after).await;
     let again = basic.map_or(Some(READ_CLIENT_AGAIN), |b| b.read_client_again);
-    exchange.set_read_deadline(deadline(again));
+    exchange.set_read_deadline(deadline(way.now, again));
     after
 }
 
@@ -56,11 +62,12 @@ pub(super) async fn respond<E: Exchange>(
 pub(super) async fn finish<E: Exchange>(
     worker: &Worker,
     req: &mut Request,
-    way: &Way<'_>,
+    way: &mut Way<'_>,
     exchange: &E,
 ) -> After {
     if req.response.is_some() {
-        return send(worker, req, way, exchange, flush_policy(req, way), false, After::Close).await;
+        let flush = flush_policy(req, way);
+        return send(worker, req, way, exchange, flush, false, After::Close).await;
     }
     // The handlers of RequestFinish are to see that nobody made this response.
     req.response = Some(Response::new(200));
@@ -73,7 +80,7 @@ pub(super) async fn finish<E: Exchange>(
 pub(super) async fn redirect<E: Exchange>(
     worker: &Worker,
     req: &mut Request,
-    way: &Way<'_>,
+    way: &mut Way<'_>,
     exchange: &E,
 ) -> After {
     req.bfe_status_code = req.redirect.code;
@@ -99,7 +106,7 @@ fn flush_policy(req: &Request, way: &Way<'_>) -> FlushPolicy {
 async fn send<E: Exchange>(
     worker: &Worker,
     req: &mut Request,
-    way: &Way<'_>,
+    way: &mut Way<'_>,
     exchange: &E,
     flush: FlushPolicy,
     endless: bool,
@@ -114,10 +121,11 @@ async fn send<E: Exchange>(
         draining: worker.is_draining(),
         cancel_on_close: endless || basic.is_some_and(|b| b.cancel_on_client_close),
     };
-    req.stat.response_start = Some(req.stat.backend_end.unwrap_or_else(Instant::now));
+    req.stat.response_start = Some(way.now);
     let sent = exchange.respond(&mut response, &options).await;
     req.response = Some(response);
-    req.stat.response_end = Some(Instant::now());
+    way.now = Instant::now();
+    req.stat.response_end = Some(way.now);
     req.stat.header_len_out = sent.header_len;
     req.stat.body_len_out = sent.body_len;
     if let Some(error) = sent.error {

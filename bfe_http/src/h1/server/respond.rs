@@ -94,7 +94,7 @@ thread_local! {
     static OUT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 /// Most output buffers kept, and how large one may have grown.
-const KEPT: (usize, usize) = (64, 64 * 1024);
+const KEPT: (usize, usize) = (16, 32 * 1024);
 
 impl crate::Exchange for Connection {
     async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent {
