@@ -135,6 +135,11 @@ impl Bfe {
         process::signal(self.pid(), name);
     }
 
+    /// Waits until the process has a handler for that signal; before, it would just be killed.
+    pub fn wait_signals_handled(&self, name: &str) {
+        wait_until("signal handlers", || process::handles(self.pid(), name));
+    }
+
     /// Waits until the process has ended; `None` where a signal killed it.
     pub fn wait_exit(&mut self) -> Option<i32> {
         wait_exit(&mut self.child, LIMIT)
@@ -186,6 +191,12 @@ impl Bfe {
     #[must_use]
     pub fn log(&self) -> String {
         self.read("log/bfe.log")
+    }
+
+    /// `bfe.wf.log`.
+    #[must_use]
+    pub fn warnings(&self) -> String {
+        self.read("log/bfe.wf.log")
     }
 
     /// All that it wrote: log, standard output, standard error.

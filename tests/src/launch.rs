@@ -70,9 +70,15 @@ impl<'t> Launch<'t> {
     /// else was faster, others are tried.
     #[must_use]
     pub fn start(&self) -> Bfe {
+        self.start_with(&[])
+    }
+
+    /// As [`Launch::start`], with more arguments.
+    #[must_use]
+    pub fn start_with(&self, arguments: &[&str]) -> Bfe {
         for _ in 0..5 {
             let ports = free_ports();
-            let mut bfe = self.spawn(ports);
+            let mut bfe = self.spawn(ports, arguments);
             if self.wait_listening(&mut bfe, ports) {
                 return bfe;
             }
@@ -91,16 +97,12 @@ impl<'t> Launch<'t> {
     /// As [`Launch::finish`], with more arguments.
     #[must_use]
     pub fn finish_with(&self, arguments: &[&str]) -> Finished {
-        let mut bfe = self.spawn_with(free_ports(), arguments);
+        let mut bfe = self.spawn(free_ports(), arguments);
         let code = bfe.wait_exit();
         bfe.finished(code)
     }
 
-    fn spawn(&self, ports: Ports) -> Bfe {
-        self.spawn_with(ports, &[])
-    }
-
-    fn spawn_with(&self, ports: Ports, arguments: &[&str]) -> Bfe {
+    fn spawn(&self, ports: Ports, arguments: &[&str]) -> Bfe {
         let dir = TempDir::new().expect("a temporary folder");
         let (conf, log) = (dir.path().join("conf"), dir.path().join("log"));
         self.tree.write(&conf, ports);
@@ -163,7 +165,7 @@ pub fn run(arguments: &[&str], dir: &Path) -> Finished {
 }
 
 /// Three ports that are free now. All are held until all are chosen, so that they differ.
-fn free_ports() -> Ports {
+pub(crate) fn free_ports() -> Ports {
     let held: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
     let port = |i: usize| held[i].local_addr().expect("an address").port();
     Ports { http: port(0), https: port(1), monitor: port(2) }

@@ -32,6 +32,19 @@ pub(crate) fn listens(pid: u32, port: u16) -> bool {
     })
 }
 
+/// Whether the process has a handler for a signal.
+pub(crate) fn handles(pid: u32, name: &str) -> bool {
+    let number = match name {
+        "HUP" => 1,
+        "QUIT" => 3,
+        "TERM" => 15,
+        _ => panic!("add the number of SIG{name}"),
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    u64::from_str_radix(caught.trim(), 16).is_ok_and(|mask| mask & (1 << (number - 1)) != 0)
+}
+
 /// Sends a signal by its name, such as `QUIT`.
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status();

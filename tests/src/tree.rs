@@ -185,6 +185,11 @@ impl Tree {
         self
     }
 
+    /// Lays the tree out in a folder, for a process that is started by hand. Its ports are free now.
+    pub fn lay_out(&self, root: &Path) {
+        self.write(root, crate::launch::free_ports());
+    }
+
     /// Whether there is a monitor port.
     pub(crate) fn has_monitor(&self) -> bool {
         self.server.iter().all(|(k, v)| k != "MonitorEnabled" || v != "false")
