@@ -10,10 +10,10 @@ pub enum InitError {
     #[error("{0}")]
     Conf(String),
     /// It registered a handler at a point of another kind.
-    #[error("{0}")]
+    #[error(transparent)]
     Point(#[from] WrongPoint),
     /// It registered a page of the monitor port that is there already.
-    #[error("{0}")]
+    #[error(transparent)]
     Web(#[from] crate::web::DuplicateHandler),
 }
 

@@ -14,17 +14,17 @@ use std::{io, thread};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// Why the process could not start.
+/// Why the process could not start. An error that has a cause does not repeat it; show the whole chain.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A data file is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Conf(#[from] ConfErrors),
     /// `Modules` names a module that there is not.
     #[error("{0}")]
     UnknownModule(String),
     /// A module could not be initialised.
-    #[error("{module}: {source}")]
+    #[error("{module}")]
     Module {
         /// The module.
         module: &'static str,
@@ -32,10 +32,10 @@ pub enum StartError {
         source: InitError,
     },
     /// Two pages of the monitor port have the same name.
-    #[error("{0}")]
+    #[error(transparent)]
     Web(#[from] DuplicateHandler),
     /// A port could not be opened.
-    #[error("listen on {on}: {source}")]
+    #[error("listen on {on}")]
     Listen {
         /// Address and port.
         on: String,
@@ -43,7 +43,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The machine refused a thread or the like.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 

@@ -1,0 +1,8 @@
+//! Tests that start the real binary, on real sockets.
+
+// In a test a panic is how it fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod basics;
+mod framework;
+mod process;

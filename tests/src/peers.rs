@@ -1,0 +1,17 @@
+//! Other programs that tests speak with.
+
+use std::env;
+use std::path::PathBuf;
+
+/// The path of a program. `None` where the machine has none: the test that asked says so, and is to return;
+/// where `BFE_REQUIRE_PEERS=1` it fails.
+#[must_use]
+pub fn peer(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        assert!(env::var("BFE_REQUIRE_PEERS").as_deref() != Ok("1"), "{name} is not installed");
+        eprintln!("SKIPPED: {name} is not installed");
+    }
+    found
+}
