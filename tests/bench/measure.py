@@ -59,10 +59,12 @@ def resident(pids):
     return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def load(bench, program, scenario, connections, seconds):
-    """Lets wrk work; an answer that is no success, or that is short, is an error."""
+def load(bench, program, scenario, connections, seconds, requests=None):
+    """Lets wrk work; an answer that is no success, or that is short, is an error.
+
+    `requests` is a Lua script that says what to ask for, where that is not always the same."""
     script = bench.folder / "report.lua"
-    script.write_text(_REPORT)
+    script.write_text((requests.read_text() if requests else "") + _REPORT)
     url = f"http://{configs.HOST}:{program.port}{scenario.path}"
     command = [bench.bins["wrk"], "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script]
     pins = bench.pins.load
@@ -88,13 +90,13 @@ def load(bench, program, scenario, connections, seconds):
     return got
 
 
-def measure(bench, program, scenario, connections, warm_up, seconds):
+def measure(bench, program, scenario, connections, warm_up, seconds, requests=None):
     """One round: a look at the answer, a warm-up, then the load that counts."""
     program.check(scenario)
-    load(bench, program, scenario, connections, warm_up)
+    load(bench, program, scenario, connections, warm_up, requests)
     pids = program.pids()
     before = cpu_seconds(pids)
-    got = load(bench, program, scenario, connections, seconds)
+    got = load(bench, program, scenario, connections, seconds, requests)
     after = cpu_seconds(pids)
     if program.pids() != pids:
         raise BenchError(f"{program.name}: its processes changed under load\n{program.tail()}")
