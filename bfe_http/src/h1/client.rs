@@ -42,6 +42,13 @@ impl BackendConn {
         Self { stream, buf: BytesMut::new(), scanned: 0, head_deadline: Deadline::default() }
     }
 
+    /// Gives the buffer up, once nothing refers to what was read into it.
+    pub(crate) fn rest(&mut self) {
+        if self.buf.is_empty() {
+            buffer::give_back(&mut self.buf);
+        }
+    }
+
     /// Whether an idle connection is still open and silent.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.buf.is_empty() && self.stream.is_quiet()
@@ -353,14 +360,10 @@ impl ResponseBody {
         if !self.reusable || self.sender.is_some() {
             return;
         }
-        if let Ok(conn) = pooled.conn() {
-            // More than the response: whatever it is, it is no answer to the next request.
-            if !conn.buf.is_empty() {
-                return;
-            }
-            buffer::give_back(&mut conn.buf);
+        // More than the response: whatever it is, it is no answer to the next request.
+        if pooled.conn().is_ok_and(|conn| conn.buf.is_empty()) {
+            pooled.reuse();
         }
-        pooled.reuse();
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {

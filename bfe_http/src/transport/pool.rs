@@ -102,7 +102,10 @@ impl Pool {
                     host.drop_idle(|_| false);
                     return false;
                 }
-                host.drop_idle(BackendConn::is_quiet);
+                host.drop_idle(|conn| {
+                    conn.rest();
+                    conn.is_quiet()
+                });
                 host.busy.get() > 0 || !host.idle.borrow().is_empty()
             });
             !of_transport.is_empty()
