@@ -13,6 +13,9 @@ pub struct Client {
     /// What was read and not used yet.
     buf: Vec<u8>,
     ended: bool,
+    /// Whether a wait that is too long is the test's to judge, and whether there was one.
+    patience: Option<Duration>,
+    stalled: bool,
 }
 
 impl Client {
@@ -42,13 +45,26 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
-        Ok(Self { stream, buf: Vec::new(), ended: false })
+        Ok(Self { stream, buf: Vec::new(), ended: false, patience: None, stalled: false })
     }
 
     /// Port of this end.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.stream.local_addr().unwrap().port()
+    }
+
+    /// From now on a wait of that time counts as the end, where it would be a panic; see
+    /// [`Client::has_stalled`].
+    pub fn set_patience(&mut self, time: Duration) {
+        self.patience = Some(time);
+        self.stream.set_read_timeout(Some(time)).unwrap();
+    }
+
+    /// Whether a wait was longer than the patience.
+    #[must_use]
+    pub fn has_stalled(&self) -> bool {
+        self.stalled
     }
 
     /// Makes the receive buffer as small as the kernel allows, so that a reader that rests is felt soon.
@@ -180,6 +196,9 @@ impl Client {
                 self.ended = true;
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock && self.patience.is_some() => {
+                (self.ended, self.stalled) = (true, true);
+            }
             Err(e) => panic!("{e} after {:?}", String::from_utf8_lossy(&self.buf)),
         }
     }

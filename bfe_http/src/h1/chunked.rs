@@ -119,11 +119,19 @@ fn take_line(buf: &mut BytesMut) -> Result<Option<BytesMut>, BodyError> {
 
 /// A chunk size: hexadecimal, blanks around it allowed, no extensions (the reference has none either).
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.trim_ascii();
+    // Blanks only: a stray CR or the like may be a line end to somebody else.
+    let digits = trim_blanks(line);
     if digits.is_empty() || digits.len() > 16 {
         return None;
     }
     digits.iter().try_fold(0u64, |n, b| Some(n << 4 | u64::from(char::from(*b).to_digit(16)?)))
+}
+
+fn trim_blanks(mut line: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
 }
 
 #[cfg(test)]
@@ -163,6 +171,9 @@ mod tests {
             b"3\r\nabcX\r\n",
             b"11111111111111111\r\n",
             b"-1\r\n",
+            b"\r5\r\nhello\r\n",
+            b"5\r\r\nhello\r\n",
+            b"5\x0b\r\nhello\r\n",
         ] {
             assert!(decode(bad, 4).is_err(), "{bad:?}");
         }

@@ -263,13 +263,14 @@ impl BackendConn {
         }
         loop {
             if !self.buf.is_empty() {
-                if let Some(end) = head::find_end(&self.buf, &mut self.scanned) {
-                    self.scanned = 0;
-                    return Poll::Ready(Ok(self.buf.split_to(end)));
-                }
-                if self.buf.len() > MAX_HEAD {
+                let end = head::find_end(&self.buf, &mut self.scanned);
+                if end.unwrap_or(self.buf.len()) > MAX_HEAD {
                     let error = TransportError::ReadResponseHead("response head too large".into());
                     return Poll::Ready(Err(error));
+                }
+                if let Some(end) = end {
+                    self.scanned = 0;
+                    return Poll::Ready(Ok(self.buf.split_to(end)));
                 }
             }
             match self.poll_fill(cx, buffer::SMALL) {
