@@ -4,6 +4,7 @@
 
 pub mod config;
 mod connection;
+mod keepalive;
 mod listener;
 mod live;
 mod monitor;

@@ -69,9 +69,11 @@ fn tables(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandle
         flat(&values, query.get("format"))
     })?;
     let at = Arc::clone(live);
-    web.add_monitor("bal_table_status", move |query| match query.get("cluster_name").filter(|c| !c.is_empty()) {
-        None => Ok(at.balance.status_json()),
-        Some(cluster) => Ok(at.balance.cluster_status(cluster).json().into()),
+    web.add_monitor("bal_table_status", move |query| {
+        match query.get("cluster_name").filter(|c| !c.is_empty()) {
+            None => Ok(at.balance.status_json()),
+            Some(cluster) => Ok(at.balance.cluster_status(cluster).json().into()),
+        }
     })
 }
 
