@@ -9,6 +9,7 @@ pub mod conf;
 mod context;
 mod error_code;
 pub mod ip_dict;
+mod keepalive;
 pub mod label_trie;
 mod request;
 mod request_cache;
@@ -18,6 +19,7 @@ mod sticky;
 
 pub use context::{Context, ContextValue};
 pub use error_code::ErrorCode;
+pub use keepalive::{KeepaliveChange, KeepaliveStep};
 pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
 pub use request_cache::{BodyPeek, JSON_CONTEXT_PREFIX};
 pub use request_stat::RequestStat;

@@ -1,6 +1,6 @@
 //! A client connection.
 
-use crate::{Context, ErrorCode};
+use crate::{Context, ErrorCode, KeepaliveChange};
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -88,6 +88,8 @@ pub struct Session {
     pub remote_addr: Option<SocketAddr>,
     /// The proxy's end of the connection.
     pub local_addr: Option<SocketAddr>,
+    /// The layer-4 load balancer that sent the PROXY header; `None` without one.
+    pub balancer_addr: Option<SocketAddr>,
     /// Destination address by the PROXY header: IPv4 in its own form, never mapped.
     pub vip: Option<IpAddr>,
     /// Destination port by the PROXY header.
@@ -104,6 +106,10 @@ pub struct Session {
     pub trust_source: Cell<bool>,
     /// Whether a request expected `100-continue`.
     pub use_100_continue: Cell<bool>,
+    /// TCP keepalive that a module asks for at Accept.
+    pub keepalive: Cell<Option<KeepaliveChange>>,
+    /// Most bytes of a body that modules and conditions can read; 0 where nothing is configured.
+    pub accessible_body_size: usize,
     /// Requests that came to the pipeline.
     pub requests: Cell<u64>,
     /// Requests in the pipeline now.

@@ -36,6 +36,19 @@ impl Cookies {
     #[must_use]
     pub fn parse(header: &Header) -> Self {
         let mut cookies = Self::default();
+        Self::for_each_sent(header, |name, value| {
+            let entry = cookies.store(name, value);
+            cookies.entries.push(entry);
+        });
+        let text = &cookies.text;
+        cookies.entries.sort_by(|a, b| a.name(text).cmp(b.name(text)));
+        cookies.entries.dedup_by(|later, earlier| later.name(text) == earlier.name(text));
+        cookies
+    }
+
+    /// Hands on name and value of each cookie in the `Cookie` fields of a request, as sent: in order, also
+    /// where a name comes again.
+    pub fn for_each_sent(header: &Header, mut each: impl FnMut(&[u8], &[u8])) {
         for line in header.get_all("Cookie") {
             let mut rest = trim(line);
             while !rest.is_empty() {
@@ -45,27 +58,11 @@ impl Cookies {
                     Some(at) => (rest.get(..at), rest.get(at + 1..)),
                     None => (Some(rest), None),
                 };
-                cookies.push(trim(piece.unwrap_or_default()));
+                if let Some((name, value)) = pair(trim(piece.unwrap_or_default())) {
+                    each(name, value);
+                }
                 rest = after.unwrap_or_default();
             }
-        }
-        let text = &cookies.text;
-        cookies.entries.sort_by(|a, b| a.name(text).cmp(b.name(text)));
-        cookies.entries.dedup_by(|later, earlier| later.name(text) == earlier.name(text));
-        cookies
-    }
-
-    fn push(&mut self, piece: &[u8]) {
-        if piece.is_empty() {
-            return;
-        }
-        let (name, value) = match memchr::memchr(b'=', piece) {
-            Some(at) => (piece.get(..at).unwrap_or_default(), piece.get(at + 1..).unwrap_or_default()),
-            None => (piece, &b""[..]),
-        };
-        if name.is_empty() || is_token(name) {
-            let entry = self.store(name, value);
-            self.entries.push(entry);
         }
     }
 
@@ -101,6 +98,13 @@ impl Cookies {
         }
     }
 
+    /// Removes a cookie.
+    pub fn remove(&mut self, name: &[u8]) {
+        if let Ok(at) = self.position(name) {
+            self.entries.remove(at);
+        }
+    }
+
     /// All cookies, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.entries.iter().map(|entry| (entry.name(&self.text), entry.value(&self.text)))
@@ -109,6 +113,18 @@ impl Cookies {
     fn position(&self, name: &[u8]) -> Result<usize, usize> {
         self.entries.binary_search_by(|entry| entry.name(&self.text).cmp(name))
     }
+}
+
+/// Name and value of one cookie; `None` where a piece is none.
+fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
+    if piece.is_empty() {
+        return None;
+    }
+    let (name, value) = match memchr::memchr(b'=', piece) {
+        Some(at) => (piece.get(..at).unwrap_or_default(), piece.get(at + 1..).unwrap_or_default()),
+        None => (piece, &b""[..]),
+    };
+    (name.is_empty() || is_token(name)).then_some((name, value))
 }
 
 /// Without white space (also that beyond ASCII) at both ends.
@@ -175,6 +191,9 @@ mod tests {
         let mut cookies = Cookies::parse(&header);
         cookies.set(b"a", b"2");
         cookies.set(b"b", b"3");
+        cookies.set(b"x", b"4");
+        cookies.remove(b"x");
+        assert!(!cookies.contains(b"x"));
         assert_eq!(cookies.get(b"a"), Some(&b"2"[..]));
         assert_eq!(cookies.get(b"b"), Some(&b"3"[..]));
         assert!(!cookies.contains(b"c"));

@@ -1,9 +1,9 @@
 //! The nine points where modules are called, and what their answers mean (lifecycle 2).
 
+use crate::filter::{AsyncRequestFilter, AsyncResponseFilter};
 use bfe_basic::{NeedBody, Request, Session};
 use bfe_http::Response;
 use std::fmt;
-use std::pin::Pin;
 
 /// A point on the way of a connection or request where handlers are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,19 +120,10 @@ impl RequestOutcome {
 /// pipeline reads it, and calls the handler again.
 pub type Handled = Result<RequestOutcome, NeedBody>;
 
-/// A future that stays on its worker.
-pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A request handler that has to wait for something, such as another server.
-pub trait AsyncRequestFilter: Send + Sync {
-    /// Handles the request.
-    fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Handled>;
-}
-
 type SessionFn = Box<dyn Fn(&Session) -> HandlerResult + Send + Sync>;
 type RequestFn = Box<dyn Fn(&mut Request) -> Handled + Send + Sync>;
 type ForwardFn = Box<dyn Fn(&mut Request) -> HandlerResult + Send + Sync>;
-type ResponseFn = Box<dyn Fn(&mut Request, &mut Response) -> Result<HandlerResult, NeedBody> + Send + Sync>;
+type ResponseFn = Box<dyn Fn(&mut Request) -> Result<HandlerResult, NeedBody> + Send + Sync>;
 type FinishFn = Box<dyn Fn(&mut Request, Option<&Response>) -> HandlerResult + Send + Sync>;
 
 struct Named<F> {
@@ -143,8 +134,15 @@ struct Named<F> {
 enum RequestFilter {
     /// Costs a plain call.
     Ready(RequestFn),
-    /// Costs a boxed future.
+    /// Costs a boxed future where it has to wait.
     Waits(Box<dyn AsyncRequestFilter>),
+}
+
+enum ResponseFilter {
+    /// Costs a plain call.
+    Ready(ResponseFn),
+    /// Costs a boxed future where it has to wait.
+    Waits(Box<dyn AsyncResponseFilter>),
 }
 
 /// The handlers of all points, in the order in which they run.
@@ -156,7 +154,7 @@ pub struct Callbacks {
     found_product: Vec<Named<RequestFilter>>,
     after_location: Vec<Named<RequestFilter>>,
     forward: Vec<Named<ForwardFn>>,
-    read_response: Vec<Named<ResponseFn>>,
+    read_response: Vec<Named<ResponseFilter>>,
     request_finish: Vec<Named<FinishFn>>,
     finish: Vec<Named<SessionFn>>,
 }
@@ -241,13 +239,25 @@ impl Callbacks {
         self.forward.push(Named { name: name.into(), filter: Box::new(filter) });
     }
 
-    /// Registers a handler of responses, at ReadResponse.
+    /// Registers a handler of responses, at ReadResponse. It finds the response in `req.response`, where
+    /// conditions see it too, and leaves one there.
     pub fn add_response_filter(
         &mut self,
         name: impl Into<String>,
-        filter: impl Fn(&mut Request, &mut Response) -> Result<HandlerResult, NeedBody> + Send + Sync + 'static,
+        filter: impl Fn(&mut Request) -> Result<HandlerResult, NeedBody> + Send + Sync + 'static,
     ) {
-        self.read_response.push(Named { name: name.into(), filter: Box::new(filter) });
+        let filter = ResponseFilter::Ready(Box::new(filter));
+        self.read_response.push(Named { name: name.into(), filter });
+    }
+
+    /// Registers a handler of responses that has to wait for something.
+    pub fn add_async_response_filter(
+        &mut self,
+        name: impl Into<String>,
+        filter: impl AsyncResponseFilter + 'static,
+    ) {
+        let filter = ResponseFilter::Waits(Box::new(filter));
+        self.read_response.push(Named { name: name.into(), filter });
     }
 
     /// Registers a handler of requests that are over, at RequestFinish.
@@ -338,7 +348,10 @@ impl Callbacks {
         while let Some(named) = list.get(progress.0) {
             let outcome = match &named.filter {
                 RequestFilter::Ready(filter) => filter(req)?,
-                RequestFilter::Waits(filter) => filter.call(req).await?,
+                RequestFilter::Waits(filter) => match filter.ready(req) {
+                    Some(handled) => handled?,
+                    None => filter.call(req).await?,
+                },
             };
             progress.0 += 1;
             if outcome.result != HandlerResult::GoOn || progress.0 == list.len() {
@@ -364,23 +377,28 @@ impl Callbacks {
     ///
     /// # Errors
     /// [`NeedBody`] as in [`Callbacks::run_request`].
-    pub fn run_read_response(
+    pub async fn run_read_response(
         &self,
         req: &mut Request,
         progress: &mut Progress,
     ) -> Result<HandlerResult, NeedBody> {
-        if self.read_response.is_empty() {
+        if req.response.is_none() {
             return Ok(HandlerResult::GoOn);
         }
-        // A handler sees the request without its response, and the response beside it.
-        let Some(mut response) = req.response.take() else { return Ok(HandlerResult::GoOn) };
-        let mut result = Ok(HandlerResult::GoOn);
-        while let (Ok(HandlerResult::GoOn), Some(named)) = (result, self.read_response.get(progress.0)) {
-            result = (named.filter)(req, &mut response);
-            progress.0 += usize::from(result.is_ok());
+        while let Some(named) = self.read_response.get(progress.0) {
+            let result = match &named.filter {
+                ResponseFilter::Ready(filter) => filter(req)?,
+                ResponseFilter::Waits(filter) => match filter.ready(req) {
+                    Some(result) => result?,
+                    None => filter.call(req).await?,
+                },
+            };
+            progress.0 += 1;
+            if result != HandlerResult::GoOn {
+                return Ok(result);
+            }
         }
-        req.response = Some(response);
-        result
+        Ok(HandlerResult::GoOn)
     }
 
     /// Runs the handlers of RequestFinish.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::LocalBoxFuture;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -93,6 +94,41 @@ fn filters_that_wait_stand_in_the_same_chain() {
     let mut req = request();
     assert_eq!(run(&callbacks, Point::HandleAfterLocation, &mut req), Ok(HandlerResult::Redirect));
     assert_eq!(req.bfe_status_code, 7);
+}
+
+impl AsyncResponseFilter for Waits {
+    fn ready(&self, req: &mut Request) -> Option<Result<HandlerResult, NeedBody>> {
+        req.log_id.is_empty().then_some(Ok(HandlerResult::GoOn))
+    }
+
+    fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Result<HandlerResult, NeedBody>> {
+        Box::pin(async {
+            req.response = Some(Response::new(502));
+            Ok(HandlerResult::GoOn)
+        })
+    }
+}
+
+#[test]
+fn response_filters_find_the_response_where_conditions_do() {
+    let is_404 = bfe_basic::condition::Condition::build("res_code_in(\"404\")").unwrap();
+    let mut callbacks = Callbacks::default();
+    callbacks.add_async_response_filter("waits", Waits);
+    callbacks.add_response_filter("looks", move |req| {
+        Ok(if is_404.matches(req)? { HandlerResult::Finish } else { HandlerResult::GoOn })
+    });
+    for (status, log_id, want) in [
+        (404, "", HandlerResult::Finish),
+        (200, "", HandlerResult::GoOn),
+        // The first filter waits, and leaves another response.
+        (404, "x", HandlerResult::GoOn),
+    ] {
+        let mut req = request();
+        req.log_id = log_id.into();
+        req.response = Some(Response::new(status));
+        assert_eq!(now(callbacks.run_read_response(&mut req, &mut Progress::default())), Ok(want));
+        assert!(req.response.is_some());
+    }
 }
 
 #[test]

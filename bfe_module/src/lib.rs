@@ -5,13 +5,12 @@
 //! are switched on by name in `bfe.conf`; the order in which their handlers run is fixed.
 
 mod callback;
+mod filter;
 pub mod metrics;
 mod module;
 pub mod web;
 
-pub use callback::{
-    AsyncRequestFilter, Callbacks, Handled, HandlerResult, LocalBoxFuture, Point, Progress, RequestOutcome,
-    WrongPoint,
-};
+pub use callback::{Callbacks, Handled, HandlerResult, Point, Progress, RequestOutcome, WrongPoint};
+pub use filter::{AsyncRequestFilter, AsyncResponseFilter, LocalBoxFuture};
 pub use module::{InitError, Module, Registry};
 pub use web::{Query, WebHandlers};

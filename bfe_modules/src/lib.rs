@@ -1,11 +1,27 @@
 //! The built-in modules of the BFE load balancer.
 //!
 //! A module is a folder: `mod.rs` is its manual and registers its handlers, `conf.rs` reads `NAME.conf`,
-//! the other files are its data files and its logic. [`rule_file`] holds what rule files have in common.
-//! A new module needs its folder, and a line in [`registry`].
+//! the other files are its data files and its logic. [`rule_file`] holds what rule files have in common,
+//! [`module_conf`] what `NAME.conf` files have. A new module needs its folder, and a line in [`registry`].
 
+mod hex;
+mod http_time;
 pub mod mod_block;
+pub mod mod_header;
+pub mod mod_http_code;
+pub mod mod_logid;
+pub mod mod_redirect;
+pub mod mod_rewrite;
+pub mod mod_tag;
+pub mod mod_tcp_keepalive;
+pub mod mod_trust_clientip;
+pub mod mod_userid;
+pub mod module_conf;
 pub mod rule_file;
+mod set_cookie;
+
+#[cfg(test)]
+mod testing;
 
 use bfe_module::Registry;
 
@@ -13,6 +29,15 @@ use bfe_module::Registry;
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    registry.add(mod_trust_clientip::ModuleTrustClientIp);
+    registry.add(mod_logid::ModuleLogId);
+    registry.add(mod_tcp_keepalive::ModuleTcpKeepalive);
+    registry.add(mod_userid::ModuleUserId);
+    registry.add(mod_tag::ModuleTag);
     registry.add(mod_block::ModuleBlock);
+    registry.add(mod_redirect::ModuleRedirect);
+    registry.add(mod_rewrite::ModuleRewrite);
+    registry.add(mod_header::ModuleHeader);
+    registry.add(mod_http_code::ModuleHttpCode);
     registry
 }

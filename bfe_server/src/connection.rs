@@ -4,7 +4,7 @@ use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
-use crate::{proxy_header, websocket};
+use crate::{keepalive, proxy_header, websocket};
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
@@ -65,6 +65,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         start: Some((Instant::now(), SystemTime::now())),
         remote_addr: Some(canonical(peer)),
         local_addr: stream.local_addr().ok().map(canonical),
+        accessible_body_size: server.accessible_body_size,
         ..Session::default()
     };
     let mut early = BytesMut::new();
@@ -73,6 +74,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         let header = proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head);
         match Box::pin(header).await {
             Ok(Some(addresses)) => {
+                session.balancer_addr = session.remote_addr;
                 session.remote_addr = Some(canonical(addresses.source));
                 session.vip = Some(addresses.destination.ip().to_canonical());
                 session.vport = addresses.destination.port();
@@ -84,7 +86,9 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         }
     }
     let session = Rc::new(session);
-    if worker.callbacks().run_session(Point::HandleAccept, &session) != HandlerResult::Close {
+    let accepted = worker.callbacks().run_session(Point::HandleAccept, &session);
+    keepalive::apply(&session, &stream);
+    if accepted != HandlerResult::Close {
         let limits =
             Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
         let connection = Connection::new(Stream::Tcp(stream), early, limits);

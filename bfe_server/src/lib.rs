@@ -5,6 +5,7 @@
 pub mod config;
 mod connection;
 mod descriptors;
+mod keepalive;
 mod listener;
 mod live;
 mod monitor;

@@ -1,7 +1,8 @@
 //! `mod_block.conf`.
 
+use crate::module_conf;
+use bfe_basic::conf::ConfErrors;
 use bfe_basic::conf::ini::{self, Section};
-use bfe_basic::conf::{ConfErrors, conf_path};
 use std::path::{Path, PathBuf};
 
 /// The checked configuration; paths are resolved.
@@ -12,12 +13,11 @@ pub(super) struct Conf {
 
 /// Reads the file.
 pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
-    let mut product_rules = String::from("mod_block/block_rules.data");
-    let mut ip_blocklist = String::from("mod_block/ip_blocklist.data");
+    let mut product_rules = String::new();
+    let mut ip_blocklist = String::new();
     let mut debug = false;
-    let file = conf_root.join("mod_block/mod_block.conf");
     ini::read_file(
-        &file,
+        &module_conf::file(conf_root, "mod_block"),
         &mut [
             Section::new("Basic")
                 .string("ProductRulePath", &mut product_rules)
@@ -25,10 +25,8 @@ pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
             Section::new("Log").bool("OpenDebug", &mut debug),
         ],
     )?;
-    let resolve =
-        |value: &str, default: &str| conf_path(conf_root, if value.is_empty() { default } else { value });
     Ok(Conf {
-        product_rules: resolve(&product_rules, "mod_block/block_rules.data"),
-        ip_blocklist: resolve(&ip_blocklist, "mod_block/ip_blocklist.data"),
+        product_rules: module_conf::resolve(conf_root, &product_rules, "mod_block/block_rules.data"),
+        ip_blocklist: module_conf::resolve(conf_root, &ip_blocklist, "mod_block/ip_blocklist.data"),
     })
 }

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `Basic.ProductRulePath` | `mod_block/block_rules.data` | rules, by product |
 //! | `Basic.IPBlocklistPath` | `mod_block/ip_blocklist.data` | addresses |
-//! | `Log.OpenDebug` | `false` | more messages |
+//! | `Log.OpenDebug` | `false` | read, without effect |
 //!
 //! **Rules.** Rules of the product `global` go first, for all requests; the request's own product comes only
 //! where none of them matched. The first rule that matches decides; every match leaves the rule's name in the
@@ -48,6 +48,7 @@ mod conf;
 mod ip_list;
 mod rule;
 
+use crate::rule_file::walk::first_match;
 use crate::rule_file::{RuleFile, RuleTable};
 use arc_swap::ArcSwap;
 use bfe_basic::ip_dict::IpDict;
@@ -189,13 +190,4 @@ fn verdict<'r>(table: &'r RuleTable<BlockRule>, req: &Request) -> Result<Verdict
     let of_product = table.rules(&req.route.product);
     let rule = first_match(of_product.unwrap_or_default(), req)?;
     Ok(Verdict { rule, product_has_rules: of_product.is_some() })
-}
-
-fn first_match<'r>(rules: &'r [BlockRule], req: &Request) -> Result<Option<&'r BlockRule>, NeedBody> {
-    for rule in rules {
-        if rule.condition.matches(req)? {
-            return Ok(Some(rule));
-        }
-    }
-    Ok(None)
 }

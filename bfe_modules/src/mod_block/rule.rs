@@ -1,5 +1,6 @@
 //! `block_rules.data`: one rule.
 
+use crate::rule_file::walk::Conditional;
 use crate::rule_file::{RawRule, RuleFault, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
@@ -34,7 +35,7 @@ pub(super) enum Command {
 /// A rule.
 #[derive(Debug)]
 pub(super) struct BlockRule {
-    pub(super) condition: Condition,
+    condition: Condition,
     pub(super) name: Box<str>,
     pub(super) command: Command,
 }
@@ -72,7 +73,13 @@ impl RawRule for RawBlockRule {
         }
     }
 
-    fn no_rules() -> Option<&'static str> {
-        Some("blockRuleList")
+    fn no_rules(is_null: bool) -> Option<&'static str> {
+        is_null.then_some("blockRuleList")
+    }
+}
+
+impl Conditional for BlockRule {
+    fn condition(&self) -> &Condition {
+        &self.condition
     }
 }

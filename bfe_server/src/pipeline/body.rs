@@ -19,7 +19,7 @@ pub(super) async fn with_body(worker: &Worker, point: Point, req: &mut Request) 
 pub(super) async fn response_with_body(worker: &Worker, req: &mut Request) -> HandlerResult {
     let mut progress = Progress::default();
     loop {
-        match worker.callbacks().run_read_response(req, &mut progress) {
+        match worker.callbacks().run_read_response(req, &mut progress).await {
             Ok(result) => return result,
             Err(NeedBody) => read(worker, req).await,
         }

@@ -84,8 +84,8 @@ fn register(callbacks: &mut Callbacks, trace: &Arc<Trace>, handler: &'static str
         if obeys { result(&asked(req, Point::HandleForward)) } else { HandlerResult::GoOn }
     });
     let of_response = Arc::clone(trace);
-    callbacks.add_response_filter(format!("mod_probe.{handler}"), move |req, response| {
-        of_response.request(Point::HandleReadResponse, handler, req, Some(response));
+    callbacks.add_response_filter(format!("mod_probe.{handler}"), move |req| {
+        of_response.request(Point::HandleReadResponse, handler, req, req.response.as_ref());
         let word = if obeys { asked(req, Point::HandleReadResponse) } else { String::new() };
         if word == "redirect" {
             set_redirect(req);

@@ -2,77 +2,26 @@
 //! (modules-traffic 0.2).
 //!
 //! A module gives the shape of one rule and how it is checked ([`RawRule`]); loading, errors with their
-//! places, reloading and looking up the rules of a product are done here.
+//! places, reloading and looking up the rules of a product are done here, walking through them in
+//! [`walk`].
+
+mod raw;
+pub mod walk;
+
+pub use raw::{RawRule, RuleFault, Version, condition, required};
 
 use arc_swap::ArcSwap;
-use bfe_basic::condition::Condition;
-use bfe_basic::conf::json::{self, Document, Path as JsonPath};
+use bfe_basic::conf::json::{self, Document};
 use bfe_basic::conf::{ConfErrors, Faults};
 use bfe_basic::json_path;
+use bfe_module::WebHandlers;
+use bfe_module::web::DuplicateHandler;
+use foldhash::fast::FixedState;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// A rule as it is written in the file.
-pub trait RawRule: DeserializeOwned {
-    /// The rule as requests use it.
-    type Rule: Send + Sync;
-
-    /// Checks and prepares the rule.
-    ///
-    /// # Errors
-    /// What is wrong, and at which field of the rule.
-    fn check(self) -> Result<Self::Rule, RuleFault>;
-
-    /// Checks the rules of one product against each other. Says which is wrong, and why.
-    ///
-    /// # Errors
-    /// The index of the rule, and what is wrong with it.
-    fn check_product(_rules: &[Self::Rule]) -> Result<(), (usize, RuleFault)> {
-        Ok(())
-    }
-
-    /// What is missing where a product has `null` instead of rules; `None` where that counts as none.
-    #[must_use]
-    fn no_rules() -> Option<&'static str> {
-        None
-    }
-}
-
-/// What is wrong with a rule: the path of a field inside it, and the reason.
-#[derive(Debug, PartialEq, Eq)]
-pub struct RuleFault {
-    field: JsonPath,
-    reason: String,
-}
-
-impl RuleFault {
-    /// About that field.
-    #[must_use]
-    pub fn new(field: JsonPath, reason: impl Into<String>) -> Self {
-        Self { field, reason: reason.into() }
-    }
-}
-
-/// Takes what a field must have; where it is absent or null, says so.
-///
-/// # Errors
-/// `no FIELD`
-pub fn required<T>(value: Option<T>, field: &str) -> Result<T, RuleFault> {
-    value.ok_or_else(|| RuleFault::new(json_path![field], format!("no {field}")))
-}
-
-/// Builds the condition of a rule.
-///
-/// # Errors
-/// When there is none, or it is malformed.
-pub fn condition(text: Option<String>) -> Result<Condition, RuleFault> {
-    let text = required(text, "Cond")?;
-    Condition::build(&text)
-        .map_err(|e| RuleFault::new(json_path!["Cond"], format!("error build [{text}] [{e}]")))
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", bound = "R: DeserializeOwned")]
@@ -85,12 +34,13 @@ struct RawFile<R> {
 #[derive(Debug)]
 pub struct RuleTable<R> {
     version: String,
-    products: HashMap<Box<str>, Vec<R>>,
+    /// Names come from the file alone, so that a fast hash does.
+    products: HashMap<Box<str>, Vec<R>, FixedState>,
 }
 
 impl<R> Default for RuleTable<R> {
     fn default() -> Self {
-        Self { version: String::new(), products: HashMap::new() }
+        Self { version: String::new(), products: HashMap::default() }
     }
 }
 
@@ -111,27 +61,46 @@ impl<R> RuleTable<R> {
         &self.version
     }
 
+    /// All products with their rules, in no order.
+    pub fn products(&self) -> impl Iterator<Item = (&str, &[R])> {
+        self.products.iter().map(|(product, rules)| (product.as_ref(), rules.as_slice()))
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read<Raw: RawRule<Rule = R>>(path: &Path) -> Result<Self, ConfErrors> {
+        Self::load::<Raw>(json::read_file(path)?)
+    }
+
     fn load<Raw: RawRule<Rule = R>>(document: Document<RawFile<Raw>>) -> Result<Self, ConfErrors> {
         let (raw, source, warnings) = document.into_parts();
         for warning in warnings {
             log::warn!("{warning}");
         }
         let mut faults = Faults::new();
-        if raw.version.is_none() {
+        let no_version = match Raw::VERSION {
+            Version::Given => raw.version.is_none(),
+            Version::NotEmpty => raw.version.as_ref().is_none_or(String::is_empty),
+            Version::Optional => false,
+        };
+        if no_version {
             faults.push(source.error(&json_path!["Version"], "no Version"));
         }
-        if raw.config.is_none() {
+        if raw.config.is_none() && Raw::NEEDS_CONFIG {
             faults.push(source.error(&json_path!["Config"], "no Config"));
         }
-        let mut products = HashMap::new();
+        let mut products = HashMap::default();
         for (product, raw_rules) in raw.config.unwrap_or_default() {
             let path = json_path!["Config", &product];
-            if raw_rules.is_none()
-                && let Some(missing) = Raw::no_rules()
+            let is_null = raw_rules.is_none();
+            let raw_rules = raw_rules.unwrap_or_default();
+            if raw_rules.is_empty()
+                && let Some(missing) = Raw::no_rules(is_null)
             {
                 faults.push(source.error(&path, format!("no {missing} for product: {product}")));
             }
-            let raw_rules = raw_rules.unwrap_or_default();
             let count = raw_rules.len();
             let mut rules = Vec::with_capacity(count);
             let at = |index: usize, fault: RuleFault| {
@@ -157,6 +126,15 @@ impl<R> RuleTable<R> {
     }
 }
 
+/// What a successful reload answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadAnswer {
+    /// That there was no error.
+    Plain,
+    /// Also `BASENAME=VERSION` of the file.
+    Version,
+}
+
 /// A rule file of a running module.
 pub struct RuleFile<Raw: RawRule> {
     path: PathBuf,
@@ -169,7 +147,7 @@ impl<Raw: RawRule> RuleFile<Raw> {
     /// # Errors
     /// All that is wrong with it.
     pub fn load(path: PathBuf) -> Result<Self, ConfErrors> {
-        let table = RuleTable::load::<Raw>(json::read_file(&path)?)?;
+        let table = RuleTable::read::<Raw>(&path)?;
         Ok(Self { path, current: ArcSwap::from_pointee(table) })
     }
 
@@ -186,16 +164,34 @@ impl<Raw: RawRule> RuleFile<Raw> {
     /// All that is wrong with the file.
     pub fn reload(&self, other: Option<&str>) -> Result<String, ConfErrors> {
         let path = other.filter(|p| !p.is_empty()).map_or(self.path.as_path(), Path::new);
-        let table = RuleTable::load::<Raw>(json::read_file(path)?)?;
+        let table = RuleTable::read::<Raw>(path)?;
         let loaded = format!("{}={}", path.file_name().unwrap_or_default().display(), table.version());
         self.current.store(Arc::new(table));
         Ok(loaded)
+    }
+
+    /// Registers `/reload/name`, which takes `?path=FILE`.
+    ///
+    /// # Errors
+    /// Where the name is taken.
+    pub fn register_reload(
+        self: &Arc<Self>,
+        web: &mut WebHandlers,
+        name: &str,
+        answer: ReloadAnswer,
+    ) -> Result<(), DuplicateHandler> {
+        let file = Arc::clone(self);
+        web.add_reload(name, move |query| {
+            let loaded = file.reload(query.get("path")).map_err(|e| e.to_string())?;
+            Ok((answer == ReloadAnswer::Version).then_some(loaded))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bfe_basic::condition::Condition;
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "PascalCase")]

@@ -1,0 +1,32 @@
+//! Handlers that may have to wait: for another server, for a file, for a body.
+
+use crate::{Handled, HandlerResult};
+use bfe_basic::{NeedBody, Request};
+use std::pin::Pin;
+
+/// A future that stays on its worker.
+pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A request handler that has to wait for something, such as another server.
+pub trait AsyncRequestFilter: Send + Sync {
+    /// Handles the request without waiting, where that can be done; `None` has [`AsyncRequestFilter::call`]
+    /// called. What costs next to nothing belongs here, such as finding that no rule matches.
+    fn ready(&self, _req: &mut Request) -> Option<Handled> {
+        None
+    }
+
+    /// Handles the request.
+    fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Handled>;
+}
+
+/// A response handler that has to wait for something, such as the body of the response.
+pub trait AsyncResponseFilter: Send + Sync {
+    /// Handles the response in `req.response` without waiting, where that can be done; `None` has
+    /// [`AsyncResponseFilter::call`] called.
+    fn ready(&self, _req: &mut Request) -> Option<Result<HandlerResult, NeedBody>> {
+        None
+    }
+
+    /// Handles the response in `req.response`, and leaves one there.
+    fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Result<HandlerResult, NeedBody>>;
+}
