@@ -46,7 +46,7 @@ impl Facts {
             let mut tls = TlsState { server_name: get("sni").unwrap_or("").into(), ..TlsState::default() };
             tls.client_auth.authenticated = get("client-auth").is_some();
             tls.client_auth.ca_name = get("client-ca").unwrap_or("").into();
-            *session.tls.borrow_mut() = Some(tls);
+            *session.tls.borrow_mut() = Some(Box::new(tls));
         }
 
         let known = [
