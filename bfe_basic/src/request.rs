@@ -1,12 +1,11 @@
 //! A request on its way through the proxy.
 
 use crate::request_cache::{BodyPeek, RequestCache};
-use crate::{Context, ErrorCode, RequestStat, Session};
+use crate::{Context, ErrorCode, Name, RequestStat, Session};
 use bfe_http::{Header, Response};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// A condition wants to read the request body, which has not been buffered yet.
 ///
@@ -19,11 +18,11 @@ pub struct NeedBody;
 #[derive(Clone, Debug, Default)]
 pub struct RequestRoute {
     /// Host tag of the host; empty where the product came from the vip table or is the default.
-    pub host_tag: Arc<str>,
+    pub host_tag: Name,
     /// Product (tenant).
-    pub product: Arc<str>,
+    pub product: Name,
     /// Cluster.
-    pub cluster: Arc<str>,
+    pub cluster: Name,
     /// Why routing failed.
     pub error: Option<&'static str>,
 }
@@ -32,13 +31,13 @@ pub struct RequestRoute {
 #[derive(Clone, Debug, Default)]
 pub struct BackendInfo {
     /// Cluster, once it has been looked up.
-    pub cluster: Arc<str>,
+    pub cluster: Name,
     /// Sub-cluster that balancing chose; may be `GSLB_BLACKHOLE`.
-    pub sub_cluster: Arc<str>,
+    pub sub_cluster: Name,
     /// Name of the backend.
-    pub name: Arc<str>,
+    pub name: Name,
     /// Address and port as they go into the dial.
-    pub addr: Arc<str>,
+    pub addr: Name,
 }
 
 /// Where a module wants the client to go.

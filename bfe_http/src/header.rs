@@ -40,6 +40,18 @@ impl Piece {
             Self::Owned(bytes) => bytes,
         }
     }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Wire(_, len) => *len as usize,
+            Self::Owned(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether this is that text; most are not, by their length alone.
+    fn is(&self, text: &[u8], head: &[u8]) -> bool {
+        self.len() == text.len() && self.of(head) == text
+    }
 }
 
 // === impl Header ===
@@ -65,13 +77,16 @@ impl Header {
     /// The first value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.get_all(name).next()
+        debug_assert_eq!(canonical(name.as_bytes()), name.as_bytes(), "header name is not canonical");
+        let field = self.fields.iter().find(|f| f.name.is(name.as_bytes(), &self.head))?;
+        Some(field.value.of(&self.head))
     }
 
     /// All values of `name`, in order of arrival.
     pub fn get_all<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
         debug_assert_eq!(canonical(name.as_bytes()), name.as_bytes(), "header name is not canonical");
-        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| v)
+        let of_name = self.fields.iter().filter(move |f| f.name.is(name.as_bytes(), &self.head));
+        of_name.map(|f| f.value.of(&self.head))
     }
 
     /// Whether there is a field of that name.
@@ -112,7 +127,7 @@ impl Header {
     pub fn del_bytes(&mut self, name: &[u8]) -> bool {
         let before = self.fields.len();
         let head = &self.head;
-        self.fields.retain(|f| f.name.of(head) != name);
+        self.fields.retain(|f| !f.name.is(name, head));
         before != self.fields.len()
     }
 
@@ -149,21 +164,27 @@ impl Header {
     /// in which messages are written (lifecycle 7.1, 10.2).
     pub fn for_each_sorted(&self, mut emit: impl FnMut(&[u8], &[u8])) {
         // Most heads have few fields, and an order on the stack costs nothing.
-        const FEW: usize = 64;
+        const FEW: usize = 48;
         if self.fields.len() <= FEW {
-            let mut order = [0u8; FEW];
+            let mut order = [(0u64, 0u8); FEW];
             let mut filled = 0;
-            for (i, field) in self.fields.iter().enumerate() {
+            for (i, field) in (0u8..).zip(&self.fields) {
                 let name = field.name.of(&self.head);
+                let key = sort_key(name);
                 let mut at = filled;
-                while at > 0 && self.name_at(usize::from(order[at - 1])) > name {
+                while at > 0 {
+                    let (before, index) = order[at - 1];
+                    // Few names begin alike, so that the names themselves are hardly ever looked at.
+                    if before < key || before == key && self.name_at(usize::from(index)) <= name {
+                        break;
+                    }
                     order[at] = order[at - 1];
                     at -= 1;
                 }
-                order[at] = u8::try_from(i).unwrap_or_default();
+                order[at] = (key, i);
                 filled += 1;
             }
-            for i in order.iter().take(filled) {
+            for (_, i) in order.iter().take(filled) {
                 if let Some((name, value)) = self.at(usize::from(*i)) {
                     emit(name, value);
                 }
@@ -189,32 +210,56 @@ impl std::fmt::Debug for Header {
     }
 }
 
+/// The first eight bytes of a name, such that numbers are in the order of names.
+fn sort_key(name: &[u8]) -> u64 {
+    match name.first_chunk::<8>() {
+        Some(start) => u64::from_be_bytes(*start),
+        None => {
+            let mut start = [0; 8];
+            for (to, from) in start.iter_mut().zip(name) {
+                *to = *from;
+            }
+            u64::from_be_bytes(start)
+        }
+    }
+}
+
 /// Whether all of `name` are token characters (RFC 9110), and there is at least one.
 #[must_use]
 pub fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| is_token_byte(*b))
+    !name.is_empty() && name.iter().all(|b| TOKEN[usize::from(*b)])
 }
 
-const fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(
-            b,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
-}
+/// Which bytes are token characters.
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        // The loop ends below 256.
+        #[allow(clippy::cast_possible_truncation)]
+        let byte = b as u8;
+        table[b] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        b += 1;
+    }
+    table
+};
 
 /// The canonical form of a field name: the first letter and each letter after `-` upper case, the rest
 /// lower case. A name that is not a token stays as it is (lifecycle 5.2).
@@ -232,11 +277,7 @@ pub fn canonical(name: &[u8]) -> Cow<'_, [u8]> {
 pub(crate) fn canonicalize(name: &mut [u8]) {
     let mut upper = true;
     for b in name {
-        if upper {
-            b.make_ascii_uppercase();
-        } else {
-            b.make_ascii_lowercase();
-        }
+        *b = if upper { b.to_ascii_uppercase() } else { b.to_ascii_lowercase() };
         upper = *b == b'-';
     }
 }

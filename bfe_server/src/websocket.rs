@@ -149,8 +149,8 @@ async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpS
 fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
     let tables = worker.tables();
     let hit = tables.routes.find_product(&req.http.host, req.session.vip)?;
-    req.route.host_tag = hit.host_tag;
-    req.route.product = hit.product;
+    req.route.host_tag = hit.host_tag.into();
+    req.route.product = hit.product.into();
     // A request with an upgrade has no body that a condition could want.
     let cluster = tables.routes.find_cluster(&req.route.product, req).ok()?.ok()?;
     worker.balance().lookup(&cluster)?.balance(req).ok()

@@ -73,7 +73,7 @@ impl Balancer {
         }
         match self.look(req, &settings) {
             Outcome::Sticky(backend) => {
-                req.backend.sub_cluster = Arc::clone(&backend.sub_cluster);
+                req.backend.sub_cluster = (&backend.sub_cluster).into();
                 Ok(backend)
             }
             Outcome::NoSubCluster => {
@@ -82,13 +82,13 @@ impl Balancer {
                 Err(BalanceError::NoSubCluster)
             }
             Outcome::Blackhole(sub) => {
-                req.backend.sub_cluster = sub;
+                req.backend.sub_cluster = sub.into();
                 self.counters.inc(bal_state::ERR_GSLB_BLACKHOLE);
                 req.error_code = Some(ErrorCode::GSLB_BLACKHOLE);
                 Err(BalanceError::Blackhole)
             }
             Outcome::Chosen { sub, home, cross } => {
-                req.backend.sub_cluster = sub;
+                req.backend.sub_cluster = sub.into();
                 match home {
                     Some(Ok(backend)) => return Ok(backend),
                     Some(Err(error)) => {
@@ -117,7 +117,7 @@ impl Balancer {
             req.error_code = Some(ErrorCode::BK_NO_SUB_CLUSTER_CROSS);
             return Err(BalanceError::NoSubClusterCross);
         };
-        req.backend.sub_cluster = choice.sub;
+        req.backend.sub_cluster = choice.sub.into();
         choice.picked.map_err(|error| {
             req.error_code = Some(ErrorCode::BK_NO_BACKEND);
             self.note_no_backend(req, "cross cluster", &error);

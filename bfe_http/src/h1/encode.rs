@@ -103,7 +103,8 @@ pub fn push_chunk_size(out: &mut Vec<u8>, size: usize) {
 fn push_clean(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     out.extend_from_slice(text);
-    if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
+    // One look at all bytes at once; hardly any text has control characters at all.
+    if text.iter().fold(false, |any, b| any | (*b < b' ')) {
         for b in out.iter_mut().skip(start) {
             if matches!(b, b'\r' | b'\n' | 0) {
                 *b = b' ';

@@ -278,7 +278,10 @@ fn parse_fields(head: &mut BytesMut, mut at: usize, strictness: Strictness) -> R
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
         if strictness == Strictness::Request {
             let value = raw_value.get(lead..tail).unwrap_or_default();
-            if name.iter().any(|b| *b <= b' ' || *b == 0x7f) || value.iter().any(|b| forbidden_in_value(*b)) {
+            // Folds look at all bytes without a branch for each.
+            let bad_name = name.iter().fold(false, |bad, b| bad | (*b <= b' ') | (*b == 0x7f));
+            let bad_value = value.iter().fold(false, |bad, b| bad | forbidden_in_value(*b));
+            if bad_name || bad_value {
                 return refuse();
             }
         }
@@ -318,7 +321,7 @@ const fn blank(b: u8) -> bool {
 }
 
 const fn forbidden_in_value(b: u8) -> bool {
-    b < b' ' && b != b'\t' || b == 0x7f
+    (b < b' ') & (b != b'\t') | (b == 0x7f)
 }
 
 fn range(start: usize, len: usize) -> (u32, u32) {

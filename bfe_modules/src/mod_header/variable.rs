@@ -237,11 +237,11 @@ mod tests {
     #[test]
     fn names_of_tls() {
         let session = Session::default();
-        *session.tls.borrow_mut() = Some(TlsState {
+        *session.tls.borrow_mut() = Some(Box::new(TlsState {
             version: "TLS1.2",
             cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             ..TlsState::default()
-        });
+        }));
         let req = testing::request_on(session, "GET", "/");
         assert_eq!(value("bfe_ssl_version", &req), "TLSv1.2");
         assert_eq!(value("bfe_ssl_cipher", &req), "ECDHE-RSA-AES128-GCM-SHA256");

@@ -88,8 +88,8 @@ async fn attempts(
         let result = attempt(worker, cluster, &backend, req, start).await;
         way.now = Instant::now();
         req.stat.backend_end = Some(way.now);
-        req.backend.name = Arc::clone(&backend.name);
-        req.backend.addr = Arc::clone(&backend.addr_info);
+        req.backend.name = (&backend.name).into();
+        req.backend.addr = (&backend.addr_info).into();
         match result {
             Ok(response) => {
                 mark(cluster, &backend, response.status);

@@ -17,8 +17,8 @@ pub(super) fn find_product(tables: &ServerData, req: &mut Request, now: Instant)
         let code = ErrorCode::BK_FIND_PRODUCT;
         return Err(fail(req, proxy_state::ERR_BK_FIND_PRODUCT, code, "no product found", After::Close));
     };
-    req.route.host_tag = hit.host_tag;
-    req.route.product = hit.product;
+    req.route.host_tag = hit.host_tag.into();
+    req.route.product = hit.product.into();
     Ok(())
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn find_cluster<'t>(
             return Err(fail(req, proxy_state::ERR_BK_FIND_LOCATION, code, text, After::Close));
         }
     };
-    req.route.cluster = name;
+    req.route.cluster = name.into();
     let Some(cluster) = tables.cluster(&req.route.cluster) else {
         let message = format!("no cluster found for {}", req.route.cluster);
         let code = ErrorCode::BK_NO_CLUSTER;
