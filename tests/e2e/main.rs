@@ -5,5 +5,6 @@
 
 mod basics;
 mod corpus;
+mod faults;
 mod framework;
 mod process;
