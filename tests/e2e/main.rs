@@ -7,4 +7,6 @@ mod basics;
 mod corpus;
 mod faults;
 mod framework;
+mod peers;
 mod process;
+mod reload;
