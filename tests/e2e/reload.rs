@@ -22,7 +22,7 @@ fn variant(number: usize, backends: &[&Backend; 3]) -> Tree {
     let mut tree = Tree::new()
         .version(number)
         .host("p", "ok")
-        .route("p", "default_t()", if number % 2 == 0 { "one" } else { "two" })
+        .route("p", "default_t()", if number.is_multiple_of(2) { "one" } else { "two" })
         .cluster(Cluster::new("one").sub("one.s", 100, of_one))
         .cluster(Cluster::new("two").sub("two.s", 60, &[c]).sub("two.t", 40, &[a]))
         // Settings that make the connections start anew, and some that do not.

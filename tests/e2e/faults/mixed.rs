@@ -57,7 +57,7 @@ fn misdeed(number: usize, addr: SocketAddr) {
             client.read_to_end();
         }
         _ => {
-            let _ = client.try_send(get("/")[..20].to_owned());
+            let _ = client.try_send(&get("/")[..20]);
             client.half_close();
             client.read_to_end();
         }
@@ -67,14 +67,16 @@ fn misdeed(number: usize, addr: SocketAddr) {
 #[test]
 fn gauges_connections_and_descriptors_are_given_back() {
     let (one, two) = (backend(), backend());
-    // Of backends with as many requests, this mode takes turns; of others it takes the less busy one. So
-    // it shows what is counted wrongly as busy.
-    let tree = Tree::proxy(&one).cluster(Cluster::new("c").sub("c.s", 100, &[&one, &two]).conf(json!({
-        "GslbBasic": {"BalanceMode": "WLC", "RetryMax": 0},
-        "BackendConf": {"TimeoutResponseHeader": 200, "MaxIdleConnsPerHost": 0},
-        "ClusterBasic": {"TimeoutWriteClient": 2000}
-    })));
-    let bfe = Bfe::start(&tree);
+    // Of backends with as many requests under way, this mode takes turns; of others it takes the less busy
+    // one. So a second backend, which comes when all is over, shows what the first still counts as busy.
+    let tree = |backends: &[&Backend]| {
+        Tree::proxy(&one).cluster(Cluster::new("c").sub("c.s", 100, backends).conf(json!({
+            "GslbBasic": {"BalanceMode": "WLC", "RetryMax": 0},
+            "BackendConf": {"TimeoutResponseHeader": 200, "MaxIdleConnsPerHost": 0},
+            "ClusterBasic": {"TimeoutWriteClient": 2000}
+        })))
+    };
+    let bfe = Bfe::start(&tree(&[&one]));
     let fds = bfe.resting_fds();
     let mut good = bfe.client();
     unharmed(&bfe, &mut good);
@@ -96,12 +98,14 @@ fn gauges_connections_and_descriptors_are_given_back() {
         over.store(true, Relaxed);
     });
     bfe.wait_counter("CLIENT_REQ_ACTIVE", 0);
-    let (one_before, two_before) = (one.count(), two.count());
+    bfe.rewrite(&tree(&[&one, &two]));
+    assert_eq!(bfe.reload("gslb_data_conf"), None);
+    let one_before = one.count();
     for _ in 0..20 {
         assert_eq!(good.ask(GET).status, 200);
     }
-    let spread = (one.count() - one_before, two.count() - two_before);
-    assert_eq!(spread, (10, 10), "a backend counts as busy");
+    let spread = (one.count() - one_before, two.count());
+    assert_eq!(spread, (10, 10), "the first backend counts as busy");
     drop(good);
     bfe.wait_idle();
     wait_until("connections to backends are closed", || one.open_connections() + two.open_connections() == 0);
