@@ -5,5 +5,8 @@
 
 mod basics;
 mod corpus;
+mod faults;
 mod framework;
+mod peers;
 mod process;
+mod reload;

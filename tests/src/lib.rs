@@ -47,6 +47,7 @@ pub use bfe::Bfe;
 pub use client::Client;
 pub use launch::{Finished, Launch, Program, run};
 pub use peers::peer;
+pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;
 pub use tree::{Cluster, Tree};

@@ -45,6 +45,18 @@ pub(crate) fn handles(pid: u32, name: &str) -> bool {
     u64::from_str_radix(caught.trim(), 16).is_ok_and(|mask| mask & (1 << (number - 1)) != 0)
 }
 
+/// Lets this test have so many descriptors open; the usual limit is too low for thousands of clients.
+pub fn allow_fds(n: u32) {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
+    if line.split_whitespace().next().and_then(|soft| soft.parse().ok()).is_some_and(|soft: u32| soft >= n) {
+        return;
+    }
+    let pid = std::process::id().to_string();
+    let raised = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={n}:")]).status();
+    assert!(raised.is_ok_and(|s| s.success()), "prlimit --nofile={n}:");
+}
+
 /// Sends a signal by its name, such as `QUIT`.
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status();

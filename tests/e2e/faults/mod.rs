@@ -1,0 +1,24 @@
+//! Clients and backends that misbehave: others are not harmed, memory stays bounded, and everything that was
+//! taken is given back.
+
+mod backends;
+mod clients;
+mod descriptors;
+mod mixed;
+
+use bfe_tests::{Bfe, Client};
+use std::time::{Duration, Instant};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: ok\r\n\r\n";
+/// How long an answer may take while others misbehave. Generous: the machine may be busy with other tests.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Asks on an open connection and on a new one; both have to be answered soon.
+#[track_caller]
+fn unharmed(bfe: &Bfe, open: &mut Client) {
+    let begin = Instant::now();
+    assert_eq!(open.ask(GET).status, 200);
+    assert_eq!(bfe.ask(GET).status, 200);
+    let took = begin.elapsed();
+    assert!(took < SOON, "others are harmed: {took:?}");
+}
