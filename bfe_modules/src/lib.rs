@@ -8,6 +8,7 @@ mod accept_encoding;
 mod hex;
 mod http_time;
 pub mod mod_block;
+pub mod mod_compress;
 pub mod mod_cors;
 pub mod mod_errors;
 pub mod mod_header;
@@ -46,6 +47,7 @@ pub fn registry() -> Registry {
     registry.add(mod_rewrite::ModuleRewrite);
     registry.add(mod_header::ModuleHeader);
     registry.add(mod_errors::ModuleErrors);
+    registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
     registry
 }
