@@ -16,6 +16,7 @@ pub mod mod_http_code;
 pub mod mod_logid;
 pub mod mod_redirect;
 pub mod mod_rewrite;
+pub mod mod_session_sticky;
 pub mod mod_static;
 pub mod mod_tag;
 pub mod mod_tcp_keepalive;
@@ -49,5 +50,6 @@ pub fn registry() -> Registry {
     registry.add(mod_errors::ModuleErrors);
     registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
+    registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }
