@@ -4,14 +4,20 @@
 //! the other files are its data files and its logic. [`rule_file`] holds what rule files have in common,
 //! [`module_conf`] what `NAME.conf` files have. A new module needs its folder, and a line in [`registry`].
 
+mod accept_encoding;
 mod hex;
 mod http_time;
 pub mod mod_block;
+pub mod mod_compress;
+pub mod mod_cors;
+pub mod mod_errors;
 pub mod mod_header;
 pub mod mod_http_code;
 pub mod mod_logid;
 pub mod mod_redirect;
 pub mod mod_rewrite;
+pub mod mod_session_sticky;
+pub mod mod_static;
 pub mod mod_tag;
 pub mod mod_tcp_keepalive;
 pub mod mod_trust_clientip;
@@ -19,6 +25,7 @@ pub mod mod_userid;
 pub mod module_conf;
 pub mod rule_file;
 mod set_cookie;
+mod url_edit;
 
 #[cfg(test)]
 mod testing;
@@ -34,10 +41,15 @@ pub fn registry() -> Registry {
     registry.add(mod_tcp_keepalive::ModuleTcpKeepalive);
     registry.add(mod_userid::ModuleUserId);
     registry.add(mod_tag::ModuleTag);
+    registry.add(mod_cors::ModuleCors);
     registry.add(mod_block::ModuleBlock);
     registry.add(mod_redirect::ModuleRedirect);
+    registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);
     registry.add(mod_header::ModuleHeader);
+    registry.add(mod_errors::ModuleErrors);
+    registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
+    registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }

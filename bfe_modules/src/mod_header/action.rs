@@ -2,8 +2,8 @@
 
 use super::cookie;
 use super::template::{CookieValue, Template};
-use super::url_edit;
 use crate::set_cookie::SetCookie;
+use crate::url_edit;
 use bfe_basic::Request;
 use bfe_http::Header;
 use bytes::Bytes;

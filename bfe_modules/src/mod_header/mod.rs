@@ -74,7 +74,6 @@ mod cookie;
 mod default_header;
 mod rule;
 mod template;
-mod url_edit;
 mod variable;
 
 use crate::rule_file::walk::apply_matching_where;

@@ -1,17 +1,17 @@
-//! Changes of URLs in header fields.
+//! URLs as configuration and header fields have them.
 
 use bfe_http::Url;
 use bytes::Bytes;
 
 /// The URL with another scheme; `None` where it is not absolute.
-pub(super) fn set_scheme(url: &[u8], scheme: &str) -> Option<Vec<u8>> {
+pub(crate) fn set_scheme(url: &[u8], scheme: &str) -> Option<Vec<u8>> {
     let rest = url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://"))?;
     Some([scheme.as_bytes(), b"://", rest].concat())
 }
 
 /// The URL with a pair behind its query; `None` where it cannot be parsed. The pair is not escaped; the path
 /// is, where it was not.
-pub(super) fn add_query(url: &[u8], pair: &str) -> Option<Vec<u8>> {
+pub(crate) fn add_query(url: &[u8], pair: &str) -> Option<Vec<u8>> {
     if url.iter().any(|b| *b < 0x20 || *b == 0x7f) {
         return None;
     }
@@ -52,6 +52,11 @@ pub(super) fn add_query(url: &[u8], pair: &str) -> Option<Vec<u8>> {
         out.extend_from_slice(fragment);
     }
     Some(out)
+}
+
+/// Whether text is a URL, absolute or not.
+pub(crate) fn is_url(text: &str) -> bool {
+    add_query(text.as_bytes(), "").is_some()
 }
 
 fn cut(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
