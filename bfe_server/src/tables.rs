@@ -1,5 +1,6 @@
 //! The tables that requests look things up in: routes and clusters, swapped in whole (config 14).
 
+use crate::cluster_stats::ClusterStats;
 use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::transport::{Transport, TransportConf};
@@ -43,6 +44,8 @@ pub(crate) struct ServerData {
 pub(crate) struct Cluster {
     pub(crate) conf: Arc<ClusterConf>,
     pub(crate) transport: ClusterTransport,
+    /// Kept over reloads for as long as the cluster is in the table.
+    pub(crate) stats: Arc<ClusterStats>,
 }
 
 /// How the backends of a cluster are reached.
@@ -70,11 +73,20 @@ impl ServerData {
             .iter()
             .map(|conf| {
                 let known = before.and_then(|b| b.clusters.get(&conf.name));
-                let cluster = Cluster { conf: Arc::clone(conf), transport: transport(conf, known) };
+                let cluster = Cluster {
+                    conf: Arc::clone(conf),
+                    transport: transport(conf, known),
+                    stats: known.map(|k| Arc::clone(&k.stats)).unwrap_or_default(),
+                };
                 (Arc::clone(&conf.name), cluster)
             })
             .collect();
         Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters })
+    }
+
+    /// All clusters, in no order.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.values()
     }
 
     /// The cluster of that name.

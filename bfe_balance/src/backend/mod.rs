@@ -23,6 +23,8 @@ pub struct Backend {
     avail: AtomicBool,
     restarted: AtomicBool,
     conn_num: AtomicI64,
+    requests: AtomicU64,
+    errors: AtomicU64,
     fail_num: AtomicI64,
     succ_num: AtomicI64,
     /// Counts changes of `avail` and `restarted` among the backends of the list, so that a pick can tell at
@@ -60,6 +62,8 @@ impl Backend {
             avail: AtomicBool::new(true),
             restarted: AtomicBool::new(restarted),
             conn_num: AtomicI64::new(0),
+            requests: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             fail_num: AtomicI64::new(0),
             succ_num: AtomicI64::new(0),
             changes,
@@ -98,8 +102,26 @@ impl Backend {
         self.succ_num.load(Ordering::Relaxed)
     }
 
+    /// Attempts so far, and WebSocket and stream connections.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed so far, whoever was to blame.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// An attempt failed; whether that is a matter of health is told by [`Backend::on_fail`].
+    pub fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// An attempt begins.
     pub fn inc_conn(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.conn_num.fetch_add(1, Ordering::Relaxed);
     }
 

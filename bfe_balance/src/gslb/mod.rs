@@ -11,6 +11,7 @@ mod tests;
 
 pub use balance::BalanceError;
 
+use crate::backend::Backend;
 use crate::conf::cluster_conf::{ClusterConf, GslbBasic};
 use crate::counters::bal_state;
 use crate::health::CheckEnv;
@@ -75,6 +76,12 @@ impl Balancer {
         BalancerState {
             subs: subs.list.iter().map(|sub| (Arc::clone(&sub.name), sub.backends.len())).collect(),
         }
+    }
+
+    /// All backends, in the order of sub-clusters.
+    #[must_use]
+    pub fn backends(&self) -> Vec<Arc<Backend>> {
+        self.lock().list.iter().flat_map(|sub| sub.backends.backends().cloned()).collect()
     }
 
     /// Takes over what `cluster_conf` says of balancing: at once, also for requests under way.

@@ -28,11 +28,11 @@ proptest! {
         steps in vec((0u32..5, prop::option::of((1i64..9, -1i64..9, 0usize..4, 0usize..4))), 1..60),
     ) {
         let bal = balancer(&[]);
-        let mut all: Vec<Arc<crate::Backend>> = Vec::new();
+        let mut all: Vec<Arc<Backend>> = Vec::new();
         reload(&bal, (1, 0, 2, 2));
         for (failures, change) in steps {
             let mut req = get();
-            let mut last: Option<Arc<crate::Backend>> = None;
+            let mut last: Option<Arc<Backend>> = None;
             let mut turns = 0;
             let end = loop {
                 turns += 1;

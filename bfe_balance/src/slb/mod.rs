@@ -184,7 +184,6 @@ impl BackendList {
     }
 
     /// All backends, in order.
-    #[cfg(test)]
     pub(crate) fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
         self.entries.iter().map(|entry| &entry.backend)
     }

@@ -48,7 +48,7 @@ pub(super) fn dispatch(
         ("", _) => Answer::html(site.index()),
         ("metrics", None) => Answer {
             content_type: Some("text/plain; version=0.0.4; charset=utf-8"),
-            ..Answer::text(prometheus::text(&server.web))
+            ..Answer::text(prometheus::text(&server.web, &server.live))
         },
         ("monitor", None) => Answer::html(site.section("monitor", server.web.monitor.keys())),
         ("reload", None) => Answer::html(site.section("reload", server.web.reload.keys())),

@@ -49,6 +49,7 @@ pub(super) async fn forward(
     let exit = attempts(worker, cluster, &balancer, req, way).await;
     let end = req.stat.backend_end.unwrap_or(start);
     req.stat.cluster_end = Some(end);
+    cluster.stats.observe(end.duration_since(start), req.error_code.is_some());
     if req.retry_time > 0 {
         count(proxy_state::CLIENT_REQ_WITH_RETRY);
     }
@@ -186,6 +187,7 @@ fn note_failure(
         }
     };
     count(counter);
+    backend.count_error();
     req.set_error(code, error.to_string());
     if is_backends_fault && !cluster.conf.basic.disable_health_check {
         backend.on_fail();
