@@ -1,6 +1,6 @@
 //! Reloads (LIFE-107, CFG-135 to CFG-152): under load nothing fails; what is wrong changes nothing.
 
-use bfe_tests::{Backend, Bfe, Cluster, Reply, Tree};
+use bfe_tests::{Backend, Bfe, Cluster, Reply, TellsOver, Tree};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -61,6 +61,7 @@ fn life_107_reloads_under_load() {
                 }
             });
         }
+        let _over = TellsOver(&over);
         let (begin, mut number, mut settled) = (Instant::now(), 0, 0);
         while begin.elapsed() < TIME && !over.load(Relaxed) {
             let next = Instant::now() + EVERY;
@@ -74,7 +75,6 @@ fn life_107_reloads_under_load() {
             }
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
-        over.store(true, Relaxed);
         assert!(number >= 30, "only {number} reloads");
         let grown = bfe.rss().saturating_sub(settled);
         assert!(grown < 16 << 20, "{grown} bytes for {number} reloads");

@@ -51,4 +51,4 @@ pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;
 pub use tree::{Cluster, Tree};
-pub use wait::{LIMIT, wait_for, wait_until};
+pub use wait::{LIMIT, TellsOver, wait_for, wait_until};

@@ -1,5 +1,6 @@
 //! Waiting for something that can be seen.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,5 +25,15 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < end, "waited in vain: {what}");
         thread::sleep(PAUSE);
+    }
+}
+
+/// Tells threads that a test is over, also where it ends by a panic: without it a scope would wait for ever
+/// for threads that wait for the end.
+pub struct TellsOver<'f>(pub &'f AtomicBool);
+
+impl Drop for TellsOver<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 //! All at once: afterwards nothing is left of it.
 
 use super::{GET, unharmed};
-use bfe_tests::{Backend, Bfe, Client, Cluster, Reply, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Client, Cluster, Reply, TellsOver, Tree, wait_until};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// How long it goes on.
 const TIME: Duration = Duration::from_secs(3);
+/// Time between two misdeeds of the same kind. They are to be many kinds at once, not a flood: a test must not
+/// take the machine from those that run beside it.
+const PAUSE: Duration = Duration::from_millis(10);
 
 fn backend() -> Backend {
     let large = Reply::ok("x".repeat(4 << 20));
@@ -88,14 +91,15 @@ fn gauges_connections_and_descriptors_are_given_back() {
             scope.spawn(move || {
                 while !over.load(Relaxed) {
                     misdeed(number, addr);
+                    thread::sleep(PAUSE);
                 }
             });
         }
+        let _over = TellsOver(&over);
         let begin = Instant::now();
         while begin.elapsed() < TIME {
             unharmed(&bfe, &mut good);
         }
-        over.store(true, Relaxed);
     });
     bfe.wait_counter("CLIENT_REQ_ACTIVE", 0);
     bfe.rewrite(&tree(&[&one, &two]));
