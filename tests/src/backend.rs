@@ -69,7 +69,17 @@ struct Seen {
 impl Backend {
     /// Answers every request as `script` says.
     pub fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
+    }
+
+    /// Answers on a port that another backend had until now: one that was killed, and comes back.
+    pub fn start_at(port: u16, script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let listener =
+            wait_for("the port to be free", || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+        Self::on(listener, script)
+    }
+
+    fn on(listener: TcpListener, script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         // The default backlog of the standard library is too small for storms.
         SockRef::from(&listener).listen(4096).unwrap();
         let port = listener.local_addr().unwrap().port();
