@@ -17,14 +17,14 @@ const BROTLI_BUFFER: usize = 4096;
 const MAX_AT_ONCE: usize = 32 * 1024;
 
 enum Encoder {
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
     Brotli(Box<CompressorWriter<Vec<u8>>>),
 }
 
 impl Encoder {
     fn new(method: Method) -> Self {
         match method {
-            Method::Gzip(level) => Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(level))),
+            Method::Gzip(level) => Self::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::new(level)))),
             Method::Brotli(quality) => {
                 let writer = CompressorWriter::new(Vec::new(), BROTLI_BUFFER, quality, BROTLI_WINDOW);
                 Self::Brotli(Box::new(writer))
