@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 11] = [
+const TREE: [(&str, &str); 38] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -26,6 +26,48 @@ const TREE: [(&str, &str); 11] = [
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
+    ("mod_compress/compress_rule.data", include_str!("../../conf/mod_compress/compress_rule.data")),
+    ("mod_compress/mod_compress.conf", include_str!("../../conf/mod_compress/mod_compress.conf")),
+    ("mod_cors/cors_rule.data", include_str!("../../conf/mod_cors/cors_rule.data")),
+    ("mod_cors/mod_cors.conf", include_str!("../../conf/mod_cors/mod_cors.conf")),
+    ("mod_errors/errors_rule.data", include_str!("../../conf/mod_errors/errors_rule.data")),
+    ("mod_errors/mod_errors.conf", include_str!("../../conf/mod_errors/mod_errors.conf")),
+    ("mod_header/header_rule.data", include_str!("../../conf/mod_header/header_rule.data")),
+    ("mod_header/mod_header.conf", include_str!("../../conf/mod_header/mod_header.conf")),
+    ("mod_markdown/mod_markdown.conf", include_str!("../../conf/mod_markdown/mod_markdown.conf")),
+    ("mod_markdown/mod_markdown.data", include_str!("../../conf/mod_markdown/mod_markdown.data")),
+    ("mod_redirect/mod_redirect.conf", include_str!("../../conf/mod_redirect/mod_redirect.conf")),
+    ("mod_redirect/redirect.data", include_str!("../../conf/mod_redirect/redirect.data")),
+    ("mod_rewrite/mod_rewrite.conf", include_str!("../../conf/mod_rewrite/mod_rewrite.conf")),
+    ("mod_rewrite/rewrite.data", include_str!("../../conf/mod_rewrite/rewrite.data")),
+    (
+        "mod_session_sticky/mod_session_sticky.conf",
+        include_str!("../../conf/mod_session_sticky/mod_session_sticky.conf"),
+    ),
+    (
+        "mod_session_sticky/mod_session_sticky.data",
+        include_str!("../../conf/mod_session_sticky/mod_session_sticky.data"),
+    ),
+    ("mod_static/mime_type.data", include_str!("../../conf/mod_static/mime_type.data")),
+    ("mod_static/mod_static.conf", include_str!("../../conf/mod_static/mod_static.conf")),
+    ("mod_static/static_rule.data", include_str!("../../conf/mod_static/static_rule.data")),
+    ("mod_tag/mod_tag.conf", include_str!("../../conf/mod_tag/mod_tag.conf")),
+    ("mod_tag/tag_rule.data", include_str!("../../conf/mod_tag/tag_rule.data")),
+    (
+        "mod_tcp_keepalive/mod_tcp_keepalive.conf",
+        include_str!("../../conf/mod_tcp_keepalive/mod_tcp_keepalive.conf"),
+    ),
+    ("mod_tcp_keepalive/tcp_keepalive.data", include_str!("../../conf/mod_tcp_keepalive/tcp_keepalive.data")),
+    (
+        "mod_trust_clientip/mod_trust_clientip.conf",
+        include_str!("../../conf/mod_trust_clientip/mod_trust_clientip.conf"),
+    ),
+    (
+        "mod_trust_clientip/trust_client_ip.data",
+        include_str!("../../conf/mod_trust_clientip/trust_client_ip.data"),
+    ),
+    ("mod_userid/mod_userid.conf", include_str!("../../conf/mod_userid/mod_userid.conf")),
+    ("mod_userid/userid_rule.data", include_str!("../../conf/mod_userid/userid_rule.data")),
 ];
 
 /// The built-in backends: name, and port in the default tree.

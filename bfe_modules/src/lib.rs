@@ -14,6 +14,7 @@ pub mod mod_errors;
 pub mod mod_header;
 pub mod mod_http_code;
 pub mod mod_logid;
+pub mod mod_markdown;
 pub mod mod_redirect;
 pub mod mod_rewrite;
 pub mod mod_session_sticky;
@@ -48,6 +49,7 @@ pub fn registry() -> Registry {
     registry.add(mod_rewrite::ModuleRewrite);
     registry.add(mod_header::ModuleHeader);
     registry.add(mod_errors::ModuleErrors);
+    registry.add(mod_markdown::ModuleMarkdown);
     registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_session_sticky::ModuleSessionSticky);
