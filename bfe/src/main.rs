@@ -15,7 +15,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    // Arguments that are not UTF-8 must not end in a panic; as paths they are not found, and said so.
+    let arguments: Vec<_> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     if let Some((command, rest)) = arguments.split_first()
         && command == "cond"
     {
