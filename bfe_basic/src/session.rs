@@ -52,14 +52,37 @@ pub struct ClientAuth {
     pub authenticated: bool,
     /// Name of the CA set of the TLS rule that vouched for it.
     pub ca_name: String,
+    /// What stands in its certificate.
+    pub cert: Option<Box<ClientCert>>,
+}
+
+/// What stands in a client's certificate (tls 11). Of values that are given more than once, the first.
+#[derive(Clone, Debug, Default)]
+pub struct ClientCert {
+    /// Serial number, in decimal digits.
+    pub serial_number: String,
+    /// Subject: title.
+    pub title: String,
+    /// Subject: common name.
+    pub common_name: String,
+    /// Subject: organization.
+    pub organization: String,
+    /// Subject: organizational unit.
+    pub organizational_unit: String,
+    /// Subject: state or province.
+    pub province: String,
+    /// Subject: country.
+    pub country: String,
+    /// Subject: locality.
+    pub locality: String,
 }
 
 /// What the TLS handshake told; absent on plain connections and before the handshake.
 #[derive(Clone, Debug, Default)]
 pub struct TlsState {
-    /// Protocol version as text, such as `TLS1.2`.
+    /// Protocol version as text, such as `TLSv1.2`.
     pub version: &'static str,
-    /// Name of the cipher suite.
+    /// Name of the cipher suite, as OpenSSL calls it.
     pub cipher: &'static str,
     /// Name that the client asked for (SNI).
     pub server_name: String,
@@ -73,6 +96,14 @@ pub struct TlsState {
     pub ja3_raw: String,
     /// JA3 fingerprint, hashed.
     pub ja3_hash: String,
+    /// Random of the client's hello.
+    pub client_random: [u8; 32],
+    /// Random of the server's hello.
+    pub server_random: [u8; 32],
+    /// Whether an OCSP response was stapled.
+    pub ocsp_stapled: bool,
+    /// How long the handshake took.
+    pub handshake_time: std::time::Duration,
 }
 
 /// A client connection: shared by all requests on it, changed through cells, never sent to another worker.

@@ -15,6 +15,7 @@ mod server;
 mod signals;
 mod state;
 mod tables;
+mod tls;
 mod websocket;
 mod worker;
 

@@ -1,1 +1,33 @@
-//! TLS rules and certificates of the BFE load balancer.
+//! TLS towards clients: rules, certificates, session tickets, and the handshake.
+//!
+//! A connection goes through [`TlsServer::handshake`]. The client's first message is read before the TLS library
+//! sees it, as rule, certificate, protocols, version, cipher suite and group all hang on it and the reference
+//! decides them in an order of its own. One pure function decides; the library then gets a configuration
+//! in which exactly that one choice is left.
+//!
+//! The library speaks TLS 1.2 and 1.3 with forward secrecy and authenticated encryption. What else a
+//! configuration names is taken, but has no effect.
+//!
+//! Tables are replaced whole; a handshake keeps those it began with.
+
+mod alert;
+mod conf;
+mod configs;
+mod counters;
+mod handshake;
+mod hello;
+mod murmur3;
+mod protocol;
+mod select;
+mod server;
+mod settings;
+mod stream;
+mod ticket;
+
+pub use counters::tls_state;
+pub use handshake::{Established, Handshake, HandshakeError, ProtocolParams};
+pub use protocol::Protocol;
+pub use select::{CertLookup, Peer};
+pub use server::{TlsServer, Versions};
+pub use settings::{Settings, supports_cipher_suite, supports_curve};
+pub use stream::ClientStream;

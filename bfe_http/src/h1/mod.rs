@@ -13,4 +13,4 @@ pub mod server;
 mod stream;
 mod timer;
 
-pub use stream::{Io, Stream};
+pub use stream::{BufferedIo, Io, Stream};

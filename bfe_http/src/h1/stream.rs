@@ -12,10 +12,21 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
+/// A byte stream that can tell when there is something to read: one that keeps what it has read too far.
+pub trait BufferedIo: Io {
+    /// Waits until there is something to read, without needing a buffer for it.
+    ///
+    /// # Errors
+    /// When the stream broke.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
 /// A byte stream: plain TCP without indirection, or anything else behind it.
 pub enum Stream {
     /// A plain TCP connection.
     Tcp(TcpStream),
+    /// TLS.
+    Tls(Box<dyn BufferedIo>),
     /// Any other stream.
     Other(Box<dyn Io>),
 }
@@ -25,6 +36,7 @@ impl Stream {
     pub fn poll_read_buf(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(tcp) => tokio_util::io::poll_read_buf(Pin::new(tcp), cx, buf),
+            Self::Tls(tls) => tokio_util::io::poll_read_buf(Pin::new(tls), cx, buf),
             Self::Other(other) => tokio_util::io::poll_read_buf(Pin::new(other), cx, buf),
         }
     }
@@ -34,6 +46,7 @@ impl Stream {
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Self::Tls(tls) => tls.poll_readable(cx),
             Self::Other(_) => Poll::Ready(Ok(())),
         }
     }
@@ -45,6 +58,10 @@ impl Stream {
             // Without an event since the last read this asks the kernel nothing.
             Self::Tcp(tcp) => {
                 matches!(tcp.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+            }
+            Self::Tls(tls) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                tls.poll_readable(&mut cx).is_pending()
             }
             Self::Other(other) => {
                 let mut cx = Context::from_waker(Waker::noop());
@@ -58,6 +75,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
             Self::Other(other) => Pin::new(other).poll_read(cx, buf),
         }
     }
@@ -67,6 +85,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, data),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, data),
             Self::Other(other) => Pin::new(other).poll_write(cx, data),
         }
     }
@@ -78,6 +97,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
             Self::Other(other) => Pin::new(other).poll_write_vectored(cx, slices),
         }
     }
@@ -85,6 +105,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
             Self::Other(other) => other.is_write_vectored(),
         }
     }
@@ -92,6 +113,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
             Self::Other(other) => Pin::new(other).poll_flush(cx),
         }
     }
@@ -99,6 +121,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Self::Other(other) => Pin::new(other).poll_shutdown(cx),
         }
     }

@@ -1,0 +1,93 @@
+//! A certificate chain with its private key (tls 3.1). Nothing of a key ever gets into a message.
+
+use crate::conf::pem;
+use bfe_basic::conf::read_bytes;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::X509Certificate;
+
+/// The kind of a certificate's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum KeyType {
+    Rsa,
+    Ecdsa,
+}
+
+/// A chain, its key, and what is known from the leaf.
+#[derive(Debug)]
+pub(super) struct KeyPair {
+    pub(super) key: Arc<CertifiedKey>,
+    pub(super) key_type: KeyType,
+    /// Common name and DNS names, as they are written.
+    pub(super) names: Vec<String>,
+    /// Serial number, as in the DER.
+    pub(super) serial: Vec<u8>,
+}
+
+/// Reads both files; also returns complaints that are no errors.
+pub(super) fn load(cert_file: &Path, key_file: &Path) -> Result<(KeyPair, Vec<String>), String> {
+    let (cert_name, key_name) = (cert_file.display(), key_file.display());
+    let chain = read_bytes(cert_file).map_err(|e| e.to_string())?;
+    let chain: Vec<_> = pem::blocks(&chain)
+        .into_iter()
+        .filter(|b| b.label == "CERTIFICATE")
+        .map(|b| CertificateDer::from(b.der))
+        .collect();
+    let leaf = chain.first().ok_or_else(|| format!("{cert_name}: no certificate in this file"))?;
+    let (_, leaf) = x509_parser::parse_x509_certificate(leaf)
+        .map_err(|e| format!("{cert_name}: certificate is malformed: {e}"))?;
+    let key_type = match leaf.public_key().algorithm.algorithm.to_id_string().as_str() {
+        "1.2.840.113549.1.1.1" => KeyType::Rsa,
+        "1.2.840.10045.2.1" => KeyType::Ecdsa,
+        other => return Err(format!("{cert_name}: key algorithm {other} is not RSA or ECDSA")),
+    };
+    let (names, serial) = (names(&leaf), leaf.tbs_certificate.raw_serial().to_vec());
+
+    let key = read_bytes(key_file).map_err(|e| e.to_string())?;
+    let key = pem::blocks(&key)
+        .into_iter()
+        .find(|b| b.label == "PRIVATE KEY" || b.label.ends_with(" PRIVATE KEY"))
+        .ok_or_else(|| format!("{key_name}: no private key in this file"))?;
+    let key = signing_key(&key.der).map_err(|e| format!("{key_name}: {e}"))?;
+    let pair = CertifiedKey::new(chain, key);
+    pair.keys_match()
+        .map_err(|_| format!("{key_name}: private key does not match the certificate of {cert_name}"))?;
+    let complaints = open_to_others(key_file)
+        .then(|| format!("{key_name}: everybody on this machine can read this private key"))
+        .into_iter()
+        .collect();
+    Ok((KeyPair { key: Arc::new(pair), key_type, names, serial }, complaints))
+}
+
+/// The key, whatever its block says it is.
+fn signing_key(der: &[u8]) -> Result<Arc<dyn SigningKey>, String> {
+    let provider = aws_lc_rs::default_provider();
+    let forms = [
+        PrivateKeyDer::Pkcs1(der.to_vec().into()),
+        PrivateKeyDer::Pkcs8(der.to_vec().into()),
+        PrivateKeyDer::Sec1(der.to_vec().into()),
+    ];
+    forms
+        .into_iter()
+        .find_map(|form| provider.key_provider.load_private_key(form).ok())
+        .ok_or_else(|| "private key is malformed or of a kind that is not supported (RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or P-521)".to_owned())
+}
+
+fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+    let common = leaf.subject().iter_common_name().last().and_then(|cn| cn.as_str().ok());
+    let alternative = leaf.subject_alternative_name().ok().flatten();
+    let dns = alternative.iter().flat_map(|san| &san.value.general_names).filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(*name),
+        _ => None,
+    });
+    common.into_iter().filter(|cn| !cn.is_empty()).chain(dns).map(str::to_owned).collect()
+}
+
+fn open_to_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}

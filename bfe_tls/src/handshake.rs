@@ -1,0 +1,327 @@
+//! The handshake of a connection (tls 17.1, 17.2).
+
+use crate::alert::Alert;
+use crate::conf::client_auth::Authority;
+use crate::conf::server_cert_conf::Stapling;
+use crate::conf::tls_rule_conf::Rule;
+use crate::counters::tls_state as s;
+use crate::hello::{self, ClientHello, HelloError};
+use crate::protocol::Protocol;
+use crate::select::{CertLookup, Cipher, Peer, Selection};
+use crate::server::{Tables, TlsServer};
+use crate::stream::{ClientStream, Tapped};
+use bfe_basic::{ClientAuth, ClientCert, TlsState};
+use bytes::BytesMut;
+use std::io;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout_at;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::{CipherSuite, HandshakeKind, ServerConnection};
+
+/// Why there was no handshake. The connection is of no use any more; the client has been told what there is to
+/// tell.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// It took too long.
+    #[error("i/o timeout")]
+    Timeout,
+    /// There was no hello that anything could be made of.
+    #[error("{0}")]
+    Hello(String),
+    /// The hello asks for what is not supported.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// It failed later on.
+    #[error("{0}")]
+    Failed(#[from] io::Error),
+    /// A session was resumed whose certificate is not good any more.
+    #[error("client certificate of a resumed session: {0}")]
+    ClientCert(tokio_rustls::rustls::Error),
+}
+
+/// A handshake that is over.
+pub struct Handshake<S> {
+    /// How the certificate was found; `None` where it did not come to that.
+    pub lookup: Option<CertLookup>,
+    /// What came of it.
+    pub result: Result<Established<S>, HandshakeError>,
+}
+
+/// A connection that has shaken hands.
+pub struct Established<S> {
+    /// Its stream.
+    pub stream: ClientStream<S>,
+    /// What modules get to know.
+    pub state: TlsState,
+    /// What is spoken on it: what the rule insists on, else what ALPN found, else HTTP/1.
+    pub protocol: Protocol,
+    /// Parameters of the protocol.
+    pub params: ProtocolParams,
+}
+
+/// Parameters of a protocol (tls 3.3). Only those written in a rule's own `NextProtos` count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProtocolParams {
+    /// HTTP/2: streams at once; `None` for the default.
+    pub max_streams: Option<u32>,
+    /// HTTP/2: initial window of a stream, in bytes; `None` for the default.
+    pub window: Option<u32>,
+    /// Raw TCP: version of the PROXY header towards the backend; 0 for none.
+    pub proxy_protocol: u8,
+    /// The protocol is never dropped, not even under load.
+    pub steady: bool,
+}
+
+impl TlsServer {
+    /// Shakes hands with a client. `early` is what has been read from it already.
+    pub async fn handshake<S>(
+        &self,
+        mut stream: S,
+        mut early: BytesMut,
+        peer: &Peer,
+        deadline: Instant,
+    ) -> Handshake<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let begin = Instant::now();
+        let read = timeout_at(deadline.into(), hello::read(&mut stream, &mut early)).await;
+        let hello = match read.map_err(|_| HandshakeError::Timeout) {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(error)) => return fail(None, no_hello(stream, &error).await),
+            Err(timeout) => return fail(None, counted(timeout)),
+        };
+        let tables = self.tables();
+        let (lookup, selected) = self.select(&tables, &hello, peer);
+        let selection = match selected {
+            Ok(selection) => selection,
+            Err(refusal) => {
+                if refusal.no_shared_suite {
+                    s::group().inc(s::TLS_HANDSHAKE_NO_SHARED_CIPHER_SUITE);
+                }
+                send(&mut stream, refusal.alert).await;
+                return fail(lookup, counted(HandshakeError::Refused(refusal.why)));
+            }
+        };
+        let result = self.proceed(stream, early, &tables, hello, &selection, (begin, deadline)).await;
+        Handshake { lookup, result }
+    }
+
+    /// Everything after the decision.
+    async fn proceed<S>(
+        &self,
+        stream: S,
+        early: BytesMut,
+        tables: &Tables,
+        hello: ClientHello,
+        selection: &Selection,
+        (begin, deadline): (Instant, Instant),
+    ) -> Result<Established<S>, HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let group = s::group();
+        let presented = hello.has_ticket && self.has_tickets();
+        if presented {
+            group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
+        } else if hello.has_session_id {
+            group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_CACHE);
+        }
+        let stapling =
+            if hello.status_request { selection.cert.stapling(SystemTime::now()) } else { Stapling::None };
+        let stapled = stapling == Stapling::Current;
+        let config = self
+            .config(tables, selection, stapled)
+            .map_err(|e| counted(HandshakeError::Failed(io::Error::other(e))))?;
+
+        let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
+        let mut tls = match timeout_at(deadline.into(), accept).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err((error, below))) => {
+                // Without an answer to the hello it had failed before it began.
+                let begun = below.server_random().is_some();
+                group.inc(if begun {
+                    s::TLS_HANDSHAKE_FULL_ALL
+                } else {
+                    s::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR
+                });
+                return Err(HandshakeError::Failed(error));
+            }
+            Err(_) => {
+                group.inc(s::TLS_HANDSHAKE_FULL_ALL);
+                return Err(HandshakeError::Timeout);
+            }
+        };
+        let (below, connection) = tls.get_mut();
+        below.settle();
+        let did_resume = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        count_kind(did_resume, presented, hello.status_request, stapling);
+        let authority = selection.rule.authority.as_deref();
+        if let (true, Some(authority)) = (did_resume, authority) {
+            check_again(authority, connection).map_err(HandshakeError::ClientCert)?;
+        }
+        let server_random = below.server_random().unwrap_or_default();
+        let mut state = tls_state(hello, selection, connection, authority);
+        state.did_resume = did_resume;
+        state.server_random = server_random;
+        state.ocsp_stapled = stapled && !did_resume;
+        state.handshake_time = begin.elapsed();
+        let protocol = selection.rule.mandatory().or(selection.alpn).unwrap_or(Protocol::Http1);
+        Ok(Established {
+            stream: ClientStream::new(tls, selection.rule.dynamic_record),
+            state,
+            protocol,
+            params: params(&selection.rule, protocol),
+        })
+    }
+}
+
+/// Counts a failure up to and including the negotiation.
+fn counted(error: HandshakeError) -> HandshakeError {
+    s::group().inc(s::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR);
+    error
+}
+
+fn fail<S>(lookup: Option<CertLookup>, error: HandshakeError) -> Handshake<S> {
+    Handshake { lookup, result: Err(error) }
+}
+
+/// Tells the client why, and counts.
+async fn no_hello<S: AsyncWrite + Unpin>(mut stream: S, error: &HelloError) -> HandshakeError {
+    match error {
+        HelloError::NoData => s::group().inc(s::TLS_HANDSHAKE_ZERO_DATA),
+        HelloError::Sslv2 => {
+            s::group().inc(s::TLS_HANDSHAKE_SSLV2_NOT_SUPPORT);
+            send(&mut stream, Alert::ProtocolVersion).await;
+        }
+        HelloError::Bad(_, alert) => send(&mut stream, *alert).await,
+        HelloError::Cut | HelloError::Io(_) | HelloError::Alerted(_) => {}
+    }
+    counted(HandshakeError::Hello(error.to_string()))
+}
+
+/// Sends an alert, as far as the kernel takes it at once: a few bytes on a fresh connection always fit.
+async fn send<S: AsyncWrite + Unpin>(stream: &mut S, alert: Alert) {
+    let sent = async {
+        stream.write_all(&alert.record()).await?;
+        stream.shutdown().await
+    };
+    // It is only a courtesy.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), sent).await;
+}
+
+fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
+    let group = s::group();
+    if did_resume {
+        if presented {
+            group.inc(s::TLS_HANDSHAKE_SHOULD_RESUME_SESSION_TICKET);
+        }
+        group.inc(s::TLS_HANDSHAKE_RESUME_ALL);
+        group.inc(s::TLS_HANDSHAKE_RESUME_SUCC);
+        return;
+    }
+    group.inc(s::TLS_HANDSHAKE_FULL_ALL);
+    group.inc(s::TLS_HANDSHAKE_FULL_SUCC);
+    if status_request {
+        group.inc(s::TLS_STATUS_REQUEST_EXT_COUNT);
+    }
+    if stapling == Stapling::OutOfTime {
+        group.inc(s::TLS_HANDSHAKE_OCSP_TIME_ERR);
+    }
+}
+
+/// The certificate of a resumed session has been checked when the session began; since then it may have run
+/// out.
+fn check_again(
+    authority: &Authority,
+    connection: &ServerConnection,
+) -> Result<(), tokio_rustls::rustls::Error> {
+    let certs: &[CertificateDer<'_>] = connection.peer_certificates().unwrap_or_default();
+    let (leaf, chain) = certs.split_first().ok_or(tokio_rustls::rustls::Error::NoCertificatesPresented)?;
+    authority.verifier.verify_client_cert(leaf, chain, UnixTime::now()).map(drop)
+}
+
+fn tls_state(
+    mut hello: ClientHello,
+    selection: &Selection,
+    connection: &ServerConnection,
+    authority: Option<&Authority>,
+) -> TlsState {
+    if selection.assumed_points {
+        // The reference notes what it took for granted as if the client had said it.
+        s::group().inc(s::TLS_HANDSHAKE_ACCEPT_ECDHE_WITHOUT_EXT);
+        hello.groups.push(23);
+        hello.points.push(0);
+    }
+    let (ja3_raw, ja3_hash) = hello.ja3();
+    let client_auth = authority.map(|authority| ClientAuth {
+        authenticated: true,
+        ca_name: authority.name.clone(),
+        cert: connection
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .and_then(|c| client_cert(c))
+            .map(Box::new),
+    });
+    TlsState {
+        version: if selection.cipher == Cipher::Tls13 { "TLSv1.3" } else { "TLSv1.2" },
+        cipher: connection.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
+        server_name: hello.server_name,
+        negotiated_protocol: selection.alpn.map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        client_auth: client_auth.unwrap_or_default(),
+        ja3_raw,
+        ja3_hash,
+        client_random: hello.random,
+        ..TlsState::default()
+    }
+}
+
+/// The name that OpenSSL has for a suite.
+fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        _ => "",
+    }
+}
+
+fn client_cert(der: &[u8]) -> Option<ClientCert> {
+    let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
+    let subject = cert.subject();
+    let title = x509_parser::oid_registry::OID_X509_TITLE;
+    Some(ClientCert {
+        serial_number: cert.tbs_certificate.serial.to_string(),
+        title: first(subject.iter_by_oid(&title)),
+        common_name: first(subject.iter_common_name()),
+        organization: first(subject.iter_organization()),
+        organizational_unit: first(subject.iter_organizational_unit()),
+        province: first(subject.iter_state_or_province()),
+        country: first(subject.iter_country()),
+        locality: first(subject.iter_locality()),
+    })
+}
+
+fn first<'n>(mut values: impl Iterator<Item = &'n x509_parser::x509::AttributeTypeAndValue<'n>>) -> String {
+    values.next().and_then(|v| v.as_str().ok()).unwrap_or_default().to_owned()
+}
+
+fn params(rule: &Arc<Rule>, protocol: Protocol) -> ProtocolParams {
+    use crate::conf::tls_rule_conf::Level;
+    match rule.protos.iter().find(|p| p.protocol == protocol).filter(|_| rule.own_protos) {
+        None => ProtocolParams::default(),
+        Some(proto) => ProtocolParams {
+            max_streams: Some(proto.max_streams),
+            window: Some(proto.window),
+            proxy_protocol: proto.proxy_protocol,
+            steady: proto.level != Level::Optional,
+        },
+    }
+}

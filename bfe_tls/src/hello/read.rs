@@ -1,0 +1,185 @@
+//! Reading records until a whole hello is there (tls 7.6, 7.7).
+
+use super::parse::ClientHello;
+use crate::alert::Alert;
+use bytes::BytesMut;
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// Longest record that is looked at, in bytes.
+const MAX_RECORD: usize = 16_384 + 2048;
+/// Longest first record: anything longer is not TLS.
+const MAX_FIRST: usize = 0x3000;
+/// Longest handshake message, in bytes.
+const MAX_MESSAGE: usize = 65_536;
+/// Most bytes that are read for a hello; warnings and empty records count.
+const MAX_BYTES: usize = 128 * 1024;
+/// Room for reading. Most hellos fit in.
+const ROOM: usize = 4096;
+
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
+
+/// Why there is no hello.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HelloError {
+    /// The client closed without a byte.
+    #[error("EOF")]
+    NoData,
+    /// The client closed too early.
+    #[error("unexpected EOF")]
+    Cut,
+    /// Reading failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The client gave up by itself.
+    #[error("client sent alert {0}")]
+    Alerted(u8),
+    /// A hello in SSLv2 form: answered by an alert.
+    #[error("hello in SSLv2 form is not supported")]
+    Sslv2,
+    /// Not a hello: answered by an alert.
+    #[error("{0}")]
+    Bad(&'static str, Alert),
+}
+
+/// Reads a hello. `buf` holds what came before, and afterwards all that has been read.
+pub(crate) async fn read<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    buf: &mut BytesMut,
+) -> Result<ClientHello, HelloError> {
+    let mut records = Records::default();
+    loop {
+        if let Some(hello) = records.look(buf)? {
+            return Ok(hello);
+        }
+        if buf.len() > MAX_BYTES {
+            return Err(HelloError::Bad("too many records before a hello", Alert::UnexpectedMessage));
+        }
+        buf.reserve(ROOM);
+        match stream.read_buf(buf).await? {
+            0 if buf.is_empty() => return Err(HelloError::NoData),
+            0 => return Err(HelloError::Cut),
+            _ => {}
+        }
+    }
+}
+
+/// How far the records have been looked at.
+#[derive(Default)]
+struct Records {
+    /// Where the next record begins.
+    at: usize,
+    /// What the handshake records have held so far.
+    message: Vec<u8>,
+}
+
+impl Records {
+    /// Looks at all whole records; the hello, once it is complete.
+    fn look(&mut self, buf: &[u8]) -> Result<Option<ClientHello>, HelloError> {
+        let bad = |why, alert| Err(HelloError::Bad(why, alert));
+        loop {
+            let rest = buf.get(self.at..).unwrap_or_default();
+            let Some((&[kind, major, minor, high, low], rest)) = rest.split_first_chunk() else {
+                return Ok(None);
+            };
+            if kind == 0x80 {
+                return Err(HelloError::Sslv2);
+            }
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            if len > MAX_RECORD {
+                return bad("oversized record", Alert::RecordOverflow);
+            }
+            let version = u16::from_be_bytes([major, minor]);
+            if !matches!(kind, ALERT | HANDSHAKE) || version >= 0x1000 || len >= MAX_FIRST {
+                return bad("first record does not look like a TLS handshake", Alert::UnexpectedMessage);
+            }
+            let Some(content) = rest.get(..len) else { return Ok(None) };
+            self.at += 5 + len;
+            match (kind, content) {
+                (ALERT, &[level, code]) => {
+                    // Warnings are passed over, but for the one that says good-bye.
+                    if level != 1 || code == 0 {
+                        return Err(HelloError::Alerted(code));
+                    }
+                }
+                (ALERT, _) => return bad("malformed alert", Alert::UnexpectedMessage),
+                _ => self.message.extend_from_slice(content),
+            }
+            if let Some((&[kind, high, mid, low], body)) = self.message.split_first_chunk() {
+                let len = usize::try_from(u32::from_be_bytes([0, high, mid, low])).unwrap_or(usize::MAX);
+                if len > MAX_MESSAGE {
+                    return bad("handshake message is too long", Alert::InternalError);
+                }
+                if let Some(body) = body.get(..len) {
+                    if kind != CLIENT_HELLO {
+                        return bad("first message is no hello", Alert::UnexpectedMessage);
+                    }
+                    return match ClientHello::parse(body) {
+                        Some(hello) => Ok(Some(hello)),
+                        None => bad("malformed hello", Alert::UnexpectedMessage),
+                    };
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked(bytes: &[u8]) -> String {
+        match Records::default().look(bytes) {
+            Ok(Some(_)) => "hello".into(),
+            Ok(None) => "more".into(),
+            Err(HelloError::Bad(_, alert)) => format!("{}", alert as u8),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// A hello with nothing in it, in records of that size.
+    fn hello(size: usize) -> Vec<u8> {
+        let body = [&[3, 3][..], &[0; 32], &[0, 0, 2, 0xc0, 0x2f, 1, 0]].concat();
+        let len = u8::try_from(body.len()).unwrap();
+        let message = [&[1, 0, 0, len][..], &body].concat();
+        let record = |part: &[u8]| [&[22, 3, 1, 0, u8::try_from(part.len()).unwrap()][..], part].concat();
+        message.chunks(size).flat_map(record).collect()
+    }
+
+    #[test]
+    fn tls_35_37_what_is_no_hello() {
+        for (bytes, want) in [
+            (&b"GET / HTTP/1.0\r\n\r\n"[..], "10"),
+            (b"GET", "more"),
+            (&[0x80, 0x2e, 1, 3, 1], "hello in SSLv2 form is not supported"),
+            (&[22, 3, 1, 0x48, 1], "22"),
+            (&[22, 3, 1, 0x30, 0], "10"),
+            (&[22, 0x10, 0, 0, 1], "10"),
+            (&[23, 3, 1, 0, 1], "10"),
+            (&[21, 3, 1, 0, 2, 2, 40], "client sent alert 40"),
+            (&[21, 3, 1, 0, 2, 1, 0], "client sent alert 0"),
+            (&[21, 3, 1, 0, 2, 1, 90], "more"),
+            (&[21, 3, 1, 0, 1, 1], "10"),
+            (&[22, 3, 1, 0, 0], "more"),
+            (&[22, 3, 1, 0, 4, 2, 0, 0, 0], "10"),
+            (&[22, 3, 1, 0, 4, 1, 1, 0, 1], "80"),
+            (&[22, 3, 1, 0, 4, 1, 0, 0, 0], "10"),
+            (&[22, 3, 1, 0, 4, 1, 1, 0, 0], "more"),
+        ] {
+            assert_eq!(looked(bytes), want, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn hellos_may_come_in_pieces() {
+        for size in [1, 3, 4, 5, 43, 200] {
+            assert_eq!(looked(&hello(size)), "hello", "records of {size}");
+        }
+        let whole = hello(7);
+        for len in 0..whole.len() {
+            assert_eq!(looked(whole.get(..len).unwrap()), "more", "first {len} bytes");
+        }
+    }
+}

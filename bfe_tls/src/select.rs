@@ -1,0 +1,204 @@
+//! What a connection gets: rule, certificate, protocols, version, cipher suite, group (tls 4 to 7). One pure
+//! function of tables and hello.
+
+use crate::alert::Alert;
+use crate::conf::server_cert_conf::{Cert, CertTable, KeyType};
+use crate::conf::tls_rule_conf::{Level, Rule, RuleTable};
+use crate::hello::{ClientHello, FALLBACK_SCSV, TLS12, TLS13};
+use crate::murmur3::hash32;
+use crate::protocol::Protocol;
+use crate::settings::{self, Settings, X25519};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// Destination address, where a PROXY header told it.
+    pub vip: Option<IpAddr>,
+    /// Whether a PROXY header told the client's address.
+    pub by_proxy_header: bool,
+}
+
+/// How a certificate was found; for counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertLookup {
+    /// The connection has a vip.
+    pub has_vip: bool,
+    /// There is no certificate for the vip.
+    pub vip_unknown: bool,
+    /// The vip gave none, and the client sent no server name.
+    pub without_sni: bool,
+    /// It is the default certificate.
+    pub default: bool,
+}
+
+/// Protocols that a reload has switched off for new connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Switches {
+    pub(crate) h2_off: bool,
+    pub(crate) spdy_off: bool,
+}
+
+/// What a connection gets.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) cert: Arc<Cert>,
+    /// Answer to ALPN.
+    pub(crate) alpn: Option<Protocol>,
+    pub(crate) cipher: Cipher,
+    /// TLS 1.2: the client left out point formats, and uncompressed points were taken for granted.
+    pub(crate) assumed_points: bool,
+}
+
+/// Version, and what goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cipher {
+    /// TLS 1.2 with that suite and group.
+    Tls12 { suite: u16, group: u16 },
+    /// TLS 1.3; suite and group are found later.
+    Tls13,
+}
+
+/// Why a connection is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) alert: Alert,
+    pub(crate) why: &'static str,
+    pub(crate) no_shared_suite: bool,
+}
+
+const fn refused<T>(alert: Alert, why: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { alert, why, no_shared_suite: false })
+}
+
+/// Decides. Also says how the certificate was found, where it came to that.
+pub(crate) fn select(
+    settings: &Settings,
+    (certs, rules): (&CertTable, &RuleTable),
+    switches: Switches,
+    hello: &ClientHello,
+    peer: &Peer,
+) -> (Option<CertLookup>, Result<Selection, Refusal>) {
+    if let Err(refusal) = version(settings, hello) {
+        return (None, Err(refusal));
+    }
+    if !hello.null_compression {
+        return (None, refused(Alert::HandshakeFailure, "client does not support uncompressed connections"));
+    }
+    let rule = Arc::clone(rules.find(peer.vip, &hello.server_name));
+    let offered = protocols(&rule, switches, client_share(settings, peer), &settings.protocols);
+    let alpn = offered.into_iter().find(|p| hello.alpn.iter().any(|name| name == p.as_str().as_bytes()));
+    let (cert, lookup) = certificate(certs, rules, &hello.server_name, peer.vip);
+    let cipher = if is_tls13(settings, hello) {
+        Some(Cipher::Tls13)
+    } else {
+        tls12(settings, hello, cert.key_type, rule.chacha20)
+    };
+    let Some(cipher) = cipher else {
+        let (alert, why) = (Alert::HandshakeFailure, "no cipher suite supported by both client and server");
+        return (Some(lookup), Err(Refusal { alert, why, no_shared_suite: true }));
+    };
+    let assumed_points = cipher != Cipher::Tls13 && hello.points.is_empty();
+    (Some(lookup), Ok(Selection { rule, cert, alpn, cipher, assumed_points }))
+}
+
+fn is_tls13(settings: &Settings, hello: &ClientHello) -> bool {
+    settings.max_version >= TLS13 && hello.offers_tls13()
+}
+
+fn version(settings: &Settings, hello: &ClientHello) -> Result<(), Refusal> {
+    if is_tls13(settings, hello) {
+        return Ok(());
+    }
+    let too_old = || refused(Alert::ProtocolVersion, "client offered no version that is supported");
+    if hello.version < settings.min_version {
+        return too_old();
+    }
+    if hello.version < TLS12 {
+        // The reference would speak this version, unless the client itself takes it for a fallback.
+        return if hello.suites.contains(&FALLBACK_SCSV) && hello.version < settings.max_version {
+            refused(Alert::InappropriateFallback, "client uses an inappropriate fallback")
+        } else {
+            too_old()
+        };
+    }
+    if settings.max_version < TLS12 || settings.min_version > TLS12 { too_old() } else { Ok(()) }
+}
+
+/// Where the client stands among all clients, from 0 to 99.
+fn client_share(settings: &Settings, peer: &Peer) -> u8 {
+    let hash = match peer.ip {
+        IpAddr::V4(ip) if settings.mapped_addresses || peer.by_proxy_header => {
+            hash32(&ip.to_ipv6_mapped().octets())
+        }
+        IpAddr::V4(ip) => hash32(&ip.octets()),
+        IpAddr::V6(ip) => hash32(&ip.octets()),
+    };
+    u8::try_from(hash % 100).unwrap_or_default()
+}
+
+/// The protocols that the client gets to see, in order of preference.
+fn protocols(rule: &Rule, switches: Switches, share: u8, served: &[Protocol]) -> Vec<Protocol> {
+    let off = |protocol| match protocol {
+        Protocol::H2 => switches.h2_off,
+        Protocol::Spdy31 => switches.spdy_off,
+        Protocol::Http1 | Protocol::Stream => false,
+    };
+    let seen: Vec<_> = rule
+        .protos
+        .iter()
+        .filter(|p| p.level != Level::Optional || (share < p.rate && !off(p.protocol)))
+        .map(|p| p.protocol)
+        .filter(|p| served.contains(p))
+        .collect();
+    if seen.is_empty() { vec![Protocol::Http1] } else { seen }
+}
+
+fn certificate(
+    certs: &CertTable,
+    rules: &RuleTable,
+    server_name: &str,
+    vip: Option<IpAddr>,
+) -> (Arc<Cert>, CertLookup) {
+    let of_vip = vip.and_then(|vip| rules.of_vip(vip)).and_then(|rule| rule.cert.as_ref());
+    let mut lookup = CertLookup {
+        has_vip: vip.is_some(),
+        vip_unknown: vip.is_some() && of_vip.is_none(),
+        without_sni: of_vip.is_none() && server_name.is_empty(),
+        default: false,
+    };
+    let found =
+        of_vip.or_else(|| if server_name.is_empty() { None } else { certs.for_server_name(server_name) });
+    lookup.default = found.is_none();
+    (Arc::clone(found.unwrap_or(&certs.default)), lookup)
+}
+
+/// Cipher suite and group of TLS 1.2: the first group of suites with one that fits, and in it the one that the
+/// client likes best.
+fn tls12(settings: &Settings, hello: &ClientHello, key: KeyType, chacha20: bool) -> Option<Cipher> {
+    if !(hello.points.is_empty() || hello.points.contains(&0)) {
+        return None;
+    }
+    let known = settings.curves.iter().copied().filter(|id| settings::supports_curve(*id)).chain([X25519]);
+    let group = known.into_iter().find(|id| hello.groups.contains(id))?;
+    let fits = |id: u16| match id {
+        0xc02f => key == KeyType::Rsa,
+        0xc02b => key == KeyType::Ecdsa,
+        0xcca8 => key == KeyType::Rsa && chacha20,
+        0xcca9 => key == KeyType::Ecdsa && chacha20,
+        _ => false,
+    };
+    let suite = settings
+        .cipher_suites
+        .iter()
+        .find_map(|equal| hello.suites.iter().copied().find(|id| equal.contains(id) && fits(*id)))?;
+    Some(Cipher::Tls12 { suite, group })
+}
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;
