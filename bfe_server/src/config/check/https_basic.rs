@@ -87,9 +87,6 @@ fn without_effect(conf: &HttpsBasicConf, c: &mut Checker<'_>) {
     if usable.is_empty() {
         warn("CipherSuites", "none of the cipher suites is supported: no client can use TLS 1.2".to_owned());
     }
-    if conf.curve_preferences.contains(&Curve::P521) {
-        warn("CurvePreferences", "without effect, not supported: CurveP521".to_owned());
-    }
     if conf.min_tls_version < TlsVersion::Tls12 {
         warn(
             "MinTlsVersion",
