@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 38] = [
+const TREE: [(&str, &str); 44] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -23,6 +23,12 @@ const TREE: [(&str, &str); 38] = [
     ("server_data_conf/name_conf.data", include_str!("../../conf/server_data_conf/name_conf.data")),
     ("cluster_conf/gslb.data", include_str!("../../conf/cluster_conf/gslb.data")),
     ("cluster_conf/cluster_table.data", include_str!("../../conf/cluster_conf/cluster_table.data")),
+    ("tls_conf/server_cert_conf.data", include_str!("../../conf/tls_conf/server_cert_conf.data")),
+    ("tls_conf/tls_rule_conf.data", include_str!("../../conf/tls_conf/tls_rule_conf.data")),
+    ("tls_conf/session_ticket_key.data", include_str!("../../conf/tls_conf/session_ticket_key.data")),
+    ("tls_conf/certs/test_only.crt", include_str!("../../conf/tls_conf/certs/test_only.crt")),
+    ("tls_conf/certs/test_only.key", include_str!("../../conf/tls_conf/certs/test_only.key")),
+    ("tls_conf/client_crl/README", include_str!("../../conf/tls_conf/client_crl/README")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
@@ -84,8 +90,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         ports.push((port, listener.local_addr()?.port()));
         backends::start(name, listener)?;
     }
-    let [http, monitor] = [free_near(8080)?, free_near(8421)?];
-    ports.extend([(8080, http), (8421, monitor)]);
+    let [http, https, monitor] = [free_near(8080)?, free_near(8443)?, free_near(8421)?];
+    ports.extend([(8080, http), (8443, https), (8421, monitor)]);
 
     let root = std::env::temp_dir().join(format!("bfe-demo-{}", std::process::id()));
     let ports: Vec<_> = ports.into_iter().filter(|(wanted, got)| wanted != got).collect();
@@ -98,17 +104,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut config = config;
     config.server.modules.push(printer::NAME.into());
     let server = Server::load(&root, config, &registry, control.handle().clone())?;
-    println!("{}", introduction(&root, http, monitor));
+    println!("{}", introduction(&root, [http, https, monitor]));
     let served = server.run(&control);
     let _ = fs::remove_dir_all(&root);
     Ok(served?)
 }
 
-fn introduction(root: &Path, http: u16, monitor: u16) -> String {
+fn introduction(root: &Path, [http, https, monitor]: [u16; 3]) -> String {
     format!(
         "bfe {version} demo: the default configuration tree, with three built-in backends.
 
-  proxy    http://127.0.0.1:{http}/
+  proxy    http://127.0.0.1:{http}/    https://127.0.0.1:{https}/ (test certificate)
   monitor  http://127.0.0.1:{monitor}/    metrics http://127.0.0.1:{monitor}/metrics
   tree     {root}
 
@@ -120,6 +126,7 @@ Try, in another terminal:
   curl -i -H 'Host: example.org' http://127.0.0.1:{http}/.git/config   closed by mod_block
   curl -i -d hello -H 'Host: example.org' http://127.0.0.1:{http}/echo a body, there and back
   curl http://127.0.0.1:{monitor}/monitor/proxy_state?format=kv        counters
+  curl -ki -H 'Host: example.org' https://127.0.0.1:{https}/            the same over TLS
   edit {root}/server_data_conf/route_rule.data, then
   curl http://127.0.0.1:{monitor}/reload/server_data_conf              reload
 
@@ -133,7 +140,9 @@ A line a request follows; Ctrl-C ends it.
 fn write_tree(root: &Path, replaced: &[(u16, u16)]) -> std::io::Result<()> {
     for (path, text) in TREE {
         let mut text = text.to_owned();
-        for (wanted, got) in replaced {
+        // What looks like a port in a key is none.
+        let ports = if path.starts_with("tls_conf/") { &[] } else { replaced };
+        for (wanted, got) in ports {
             text = text.replace(&wanted.to_string(), &got.to_string());
         }
         let file = root.join(path);

@@ -4,12 +4,13 @@ use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
-use crate::{keepalive, proxy_header, websocket};
+use crate::{keepalive, proxy_header, tls, websocket};
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
 use bfe_http::{Exchange, Response};
 use bfe_module::{HandlerResult, Point};
+use bfe_tls::Protocol;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -24,14 +25,14 @@ const LINGER: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
 /// Accepts connections until it is aborted.
-pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener) {
+pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener, is_secure: bool) {
     let mut pause = ACCEPT_PAUSE.0;
     loop {
         worker.room().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE.0;
-                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer));
+                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer, is_secure));
             }
             Err(e) => {
                 // Out of descriptors, most likely: the connections that are there go first.
@@ -56,7 +57,7 @@ impl Drop for PanicWatch {
 }
 
 /// Serves a connection from its accept to its end.
-async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
+async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, is_secure: bool) {
     let _watch = PanicWatch;
     let place = Place::new(Rc::clone(&worker));
     let server = &worker.config().server;
@@ -66,6 +67,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         remote_addr: Some(canonical(peer)),
         local_addr: stream.local_addr().ok().map(canonical),
         accessible_body_size: server.accessible_body_size,
+        is_secure,
         ..Session::default()
     };
     let mut early = BytesMut::new();
@@ -88,31 +90,69 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
     let session = Rc::new(session);
     let accepted = worker.callbacks().run_session(Point::HandleAccept, &session);
     keepalive::apply(&session, &stream);
-    if accepted != HandlerResult::Close {
-        let limits =
-            Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
-        let connection = Connection::new(Stream::Tcp(stream), early, limits);
-        connection.set_read_deadline(Some(first_head));
-        session.proto.set(Proto::Http);
-        let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
-        let active = Active::begin(total, of_connections(Proto::Http));
-        if let Some(error) = broken {
-            count(s::ERR_CLIENT_BAD_REQUEST);
-            session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
-            return finish(&worker, &session);
+    if accepted == HandlerResult::Close {
+        return finish(&worker, &session);
+    }
+    if !is_secure {
+        let client = Client { stream: Stream::Tcp(stream), early, first_head, broken };
+        return serve_http1(&worker, &place, &session, client).await;
+    }
+    // The handshake takes much more memory than the connection after it.
+    let shaken = Box::pin(tls::shake_hands(&worker, &session, stream, early, broken)).await;
+    let Some((stream, protocol)) = shaken else { return finish(&worker, &session) };
+    if worker.callbacks().run_session(Point::HandleHandshake, &session) == HandlerResult::Close {
+        return finish(&worker, &session);
+    }
+    match protocol {
+        Protocol::Http1 => {
+            let first_head = Instant::now() + server.client_read_timeout;
+            let client = Client { stream, early: BytesMut::new(), first_head, broken: None };
+            serve_http1(&worker, &place, &session, client).await;
         }
-        let end = requests(&worker, &place, &session, &connection).await;
-        drop(active);
-        if let End::WebSocket(http) = end {
-            Box::pin(websocket::serve(&worker, &session, connection, *http)).await;
+        // Not offered; a rule may insist on them all the same.
+        Protocol::H2 | Protocol::Spdy31 | Protocol::Stream => {
+            log::warn!("{} is not served: connection closed", protocol.as_str());
             finish(&worker, &session);
-        } else {
-            finish(&worker, &session);
-            let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
-            Box::pin(connection.close(linger)).await;
         }
+    }
+}
+
+/// A client whose protocol is known.
+struct Client {
+    stream: Stream,
+    /// What has been read of it already.
+    early: BytesMut,
+    /// Until when its first request must have come.
+    first_head: Instant,
+    /// What was wrong with its PROXY header.
+    broken: Option<String>,
+}
+
+/// Serves a connection that speaks HTTP/1, to its end.
+async fn serve_http1(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, client: Client) {
+    let server = &worker.config().server;
+    let limits =
+        Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
+    let connection = Connection::new(client.stream, client.early, limits);
+    connection.set_read_deadline(Some(client.first_head));
+    let proto = if session.is_secure { Proto::Https } else { Proto::Http };
+    session.proto.set(proto);
+    let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
+    let active = Active::begin(total, of_connections(proto));
+    if let Some(error) = client.broken {
+        count(s::ERR_CLIENT_BAD_REQUEST);
+        session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
+        return finish(worker, session);
+    }
+    let end = requests(worker, place, session, &connection).await;
+    drop(active);
+    if let End::WebSocket(http) = end {
+        Box::pin(websocket::serve(worker, session, connection, *http)).await;
+        finish(worker, session);
     } else {
-        finish(&worker, &session);
+        finish(worker, session);
+        let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
+        Box::pin(connection.close(linger)).await;
     }
 }
 

@@ -16,6 +16,7 @@ mod server;
 mod signals;
 mod state;
 mod tables;
+mod tls;
 mod websocket;
 mod worker;
 

@@ -1,11 +1,14 @@
 //! What can be replaced while the process runs: routes, clusters, balancers (config 14).
 
-use crate::config::ServerConf;
+use crate::config::BfeConfig;
+use crate::state::{count, proxy_state as s};
 use crate::tables::{ServerData, ServerDataFiles};
+use crate::tls;
 use arc_swap::ArcSwap;
 use bfe_balance::BalTable;
 use bfe_balance::conf::name_conf::NameTable;
-use bfe_basic::conf::ConfErrors;
+use bfe_basic::conf::{ConfError, ConfErrors};
+use bfe_tls::TlsServer;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -14,6 +17,7 @@ use tokio::runtime::Handle;
 pub(crate) struct Live {
     pub(crate) data: ArcSwap<ServerData>,
     pub(crate) balance: BalTable,
+    pub(crate) tls: TlsServer,
     names: ArcSwap<NameTable>,
     files: ServerDataFiles,
     gslb: PathBuf,
@@ -25,7 +29,10 @@ pub(crate) struct Live {
 
 impl Live {
     /// Loads everything. Health checks run on `control`.
-    pub(crate) fn load(conf: &ServerConf, control: Handle) -> Result<Self, ConfErrors> {
+    pub(crate) fn load(config: &BfeConfig, conf_root: &Path, control: Handle) -> Result<Self, ConfErrors> {
+        let (tls, warnings) = TlsServer::load(tls::settings(config, conf_root))?;
+        warn(&warnings);
+        let conf = &config.server;
         let files = ServerDataFiles {
             host: conf.host_rule_conf.clone(),
             vip: conf.vip_rule_conf.clone(),
@@ -39,6 +46,7 @@ impl Live {
         Ok(Self {
             data: ArcSwap::from_pointee(data),
             balance,
+            tls,
             names: ArcSwap::from_pointee(names),
             files,
             gslb: conf.gslb_conf.clone(),
@@ -73,12 +81,28 @@ impl Live {
         Ok(())
     }
 
+    /// `/reload/tls_conf`: certificates and rules, all or nothing. `switches` turn protocols on and off for new
+    /// connections, whatever comes of the files.
+    pub(crate) fn reload_tls(&self, dir: Option<&str>, switches: Option<&str>) -> Result<(), ConfErrors> {
+        self.tls.switch_protocols(switches.unwrap_or_default());
+        let reloaded = self.tls.reload(given(dir).map(Path::new));
+        count(if reloaded.is_ok() { s::TLS_MULTI_CERT_UPDATE } else { s::TLS_MULTI_CERT_UPDATE_ERR });
+        warn(&reloaded?);
+        Ok(())
+    }
+
     /// `/reload/name_conf`; `file` replaces the configured one.
     pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let configured = self.name_conf.clone().unwrap_or_default();
         self.names.store(NameTable::load(&given(file).map_or(configured, PathBuf::from))?.into());
         Ok(())
+    }
+}
+
+fn warn(warnings: &[ConfError]) {
+    for warning in warnings {
+        log::warn!("{warning}");
     }
 }
 

@@ -69,7 +69,7 @@ impl Server {
         control: Handle,
     ) -> Result<Self, StartError> {
         counter::set_workers(workers(&config));
-        let live = Arc::new(Live::load(&config.server, control)?);
+        let live = Arc::new(Live::load(&config, conf_root, control)?);
         let mut callbacks = Callbacks::default();
         let mut web = WebHandlers::default();
         monitor::core::register(&mut web, &live)?;
@@ -98,8 +98,8 @@ impl Server {
             let on = on.to_string();
             move |source| StartError::Listen { on, source }
         };
-        let listeners = listener::listen(&conf.http, count).map_err(failed(&conf.http))?;
-        log::warn!("HttpsPort {} is not served: there is no TLS yet", conf.https);
+        let plain = listener::listen(&conf.http, count).map_err(failed(&conf.http))?;
+        let secure = listener::listen(&conf.https, count).map_err(failed(&conf.https))?;
         if let Some(on) = &conf.monitor {
             let listener = listener::listen(on, 1).map_err(failed(on))?;
             for listener in listener {
@@ -110,20 +110,22 @@ impl Server {
         }
         let max_connections = (descriptors::max_client_connections() / count).max(1);
         let (drain, draining) = watch::channel(false);
-        let threads = listeners
+        let threads = plain
             .into_iter()
+            .zip(secure)
             .enumerate()
-            .map(|(index, listener)| {
+            .map(|(index, (plain, secure))| {
                 let (server, draining) = (Arc::clone(&server), draining.clone());
                 thread::Builder::new()
                     .name(format!("worker-{index}"))
-                    .spawn(move || worker::run(index, server, listener, max_connections, draining))
+                    .spawn(move || worker::run(index, server, [plain, secure], max_connections, draining))
             })
             .collect::<Result<Vec<_>, _>>()?;
         log::info!(
-            "bfe {} serves HTTP on {} with {count} workers; modules: {}",
+            "bfe {} serves HTTP on {} and HTTPS on {} with {count} workers; modules: {}",
             crate::VERSION,
             conf.http,
+            conf.https,
             server.modules.join(" ")
         );
 

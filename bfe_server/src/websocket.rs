@@ -77,9 +77,10 @@ pub(crate) async fn serve(
     connection: Connection,
     http: bfe_http::Request,
 ) {
-    session.proto.set(Proto::Ws);
+    let proto = if session.is_secure { Proto::Wss } else { Proto::Ws };
+    session.proto.set(proto);
     let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
-    let _active = Active::begin(total, of_connections(Proto::Ws));
+    let _active = Active::begin(total, of_connections(proto));
     connection.set_read_deadline(None);
     connection.set_write_deadline(Instant::now().checked_add(HANDSHAKE));
     if let Some((client, backend, _busy)) = handshake(worker, session, connection, http).await {

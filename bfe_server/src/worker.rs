@@ -8,6 +8,7 @@ use bfe_balance::BalTable;
 use bfe_http::counter;
 use bfe_http::transport::Pool;
 use bfe_module::Callbacks;
+use bfe_tls::TlsServer;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -93,6 +94,10 @@ impl Worker {
         &self.server.live.balance
     }
 
+    pub(crate) fn tls(&self) -> &TlsServer {
+        &self.server.live.tls
+    }
+
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
@@ -157,7 +162,7 @@ impl Drop for Place {
         let mut connections = self.worker.connections.borrow_mut();
         connections.try_remove(self.key);
         if connections.len() + 1 >= self.worker.max_connections {
-            self.worker.room.notify_one();
+            self.worker.room.notify_waiters();
         }
         if connections.is_empty() {
             self.worker.last_gone.notify_one();
@@ -169,7 +174,7 @@ impl Drop for Place {
 pub(crate) fn run(
     index: usize,
     server: Arc<Server>,
-    listener: std::net::TcpListener,
+    [plain, secure]: [std::net::TcpListener; 2],
     max_connections: usize,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -177,9 +182,11 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let listener = TcpListener::from_std(listener)?;
+        let (plain, secure) = (TcpListener::from_std(plain)?, TcpListener::from_std(secure)?);
         let worker = Rc::new(Worker::new(server, max_connections));
-        let accepting = tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener));
+        let accepting = [(plain, false), (secure, true)].map(|(listener, is_secure)| {
+            tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener, is_secure))
+        });
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !*draining.borrow_and_update() {
@@ -192,9 +199,11 @@ pub(crate) fn run(
                 changed = draining.changed() => if changed.is_err() { break },
             }
         }
-        // Dropping the listener refuses new connections from now on.
-        accepting.abort();
-        let _ = accepting.await;
+        // Dropping the listeners refuses new connections from now on.
+        for accepting in accepting {
+            accepting.abort();
+            let _ = accepting.await;
+        }
         worker.drain();
         worker.all_gone().await;
         Ok(())

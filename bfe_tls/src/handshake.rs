@@ -1,6 +1,6 @@
 //! The handshake of a connection (tls 17.1, 17.2).
 
-use crate::alert::Alert;
+use crate::alert::{Alert, NO_VERSION};
 use crate::conf::client_auth::Authority;
 use crate::conf::server_cert_conf::Stapling;
 use crate::conf::tls_rule_conf::Rule;
@@ -14,12 +14,17 @@ use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::{CipherSuite, HandshakeKind, ServerConnection};
+
+/// How long a client that is refused may still be sending, and in how many pieces.
+const LINGER: Duration = Duration::from_millis(500);
+/// See [`LINGER`].
+const LINGER_READS: usize = 128;
 
 /// Why there was no handshake. The connection is of no use any more; the client has been told what there is to
 /// tell.
@@ -102,7 +107,7 @@ impl TlsServer {
                 if refusal.no_shared_suite {
                     s::group().inc(s::TLS_HANDSHAKE_NO_SHARED_CIPHER_SUITE);
                 }
-                send(&mut stream, refusal.alert).await;
+                send(&mut stream, refusal.alert, refusal.version).await;
                 return fail(lookup, counted(HandshakeError::Refused(refusal.why)));
             }
         };
@@ -190,27 +195,34 @@ fn fail<S>(lookup: Option<CertLookup>, error: HandshakeError) -> Handshake<S> {
 }
 
 /// Tells the client why, and counts.
-async fn no_hello<S: AsyncWrite + Unpin>(mut stream: S, error: &HelloError) -> HandshakeError {
+async fn no_hello<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, error: &HelloError) -> HandshakeError {
     match error {
         HelloError::NoData => s::group().inc(s::TLS_HANDSHAKE_ZERO_DATA),
         HelloError::Sslv2 => {
             s::group().inc(s::TLS_HANDSHAKE_SSLV2_NOT_SUPPORT);
-            send(&mut stream, Alert::ProtocolVersion).await;
+            send(&mut stream, Alert::ProtocolVersion, NO_VERSION).await;
         }
-        HelloError::Bad(_, alert) => send(&mut stream, *alert).await,
+        HelloError::Bad(_, alert) => send(&mut stream, *alert, NO_VERSION).await,
         HelloError::Cut | HelloError::Io(_) | HelloError::Alerted(_) => {}
     }
     counted(HandshakeError::Hello(error.to_string()))
 }
 
-/// Sends an alert, as far as the kernel takes it at once: a few bytes on a fresh connection always fit.
-async fn send<S: AsyncWrite + Unpin>(stream: &mut S, alert: Alert) {
+/// Sends an alert, and drops what still comes for a while: a reset would overtake it.
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, alert: Alert, version: u16) {
     let sent = async {
-        stream.write_all(&alert.record()).await?;
-        stream.shutdown().await
+        stream.write_all(&alert.record(version)).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 512];
+        for _ in 0..LINGER_READS {
+            if stream.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
     };
     // It is only a courtesy.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), sent).await;
+    let _ = tokio::time::timeout(LINGER, sent).await;
 }
 
 fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
@@ -267,7 +279,7 @@ fn tls_state(
             .map(Box::new),
     });
     TlsState {
-        version: if selection.cipher == Cipher::Tls13 { "TLSv1.3" } else { "TLSv1.2" },
+        version: if selection.cipher == Cipher::Tls13 { "TLS1.3" } else { "TLS1.2" },
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
         server_name: hello.server_name,
         negotiated_protocol: selection.alpn.map(|p| p.as_str().to_owned()).unwrap_or_default(),
@@ -279,13 +291,17 @@ fn tls_state(
     }
 }
 
-/// The name that OpenSSL has for a suite.
+/// The registered name of a suite.
 fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+        }
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+        }
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",

@@ -17,6 +17,7 @@ mod counters;
 mod handshake;
 mod hello;
 mod murmur3;
+mod p521;
 mod protocol;
 mod select;
 mod server;

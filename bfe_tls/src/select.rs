@@ -1,7 +1,7 @@
 //! What a connection gets: rule, certificate, protocols, version, cipher suite, group (tls 4 to 7). One pure
 //! function of tables and hello.
 
-use crate::alert::Alert;
+use crate::alert::{Alert, NO_VERSION};
 use crate::conf::server_cert_conf::{Cert, CertTable, KeyType};
 use crate::conf::tls_rule_conf::{Level, Rule, RuleTable};
 use crate::hello::{ClientHello, FALLBACK_SCSV, TLS12, TLS13};
@@ -67,12 +67,14 @@ pub(crate) enum Cipher {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) alert: Alert,
+    /// The version that had been agreed on.
+    pub(crate) version: u16,
     pub(crate) why: &'static str,
     pub(crate) no_shared_suite: bool,
 }
 
-const fn refused<T>(alert: Alert, why: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { alert, why, no_shared_suite: false })
+const fn refused<T>(alert: Alert, version: u16, why: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { alert, version, why, no_shared_suite: false })
 }
 
 /// Decides. Also says how the certificate was found, where it came to that.
@@ -87,7 +89,10 @@ pub(crate) fn select(
         return (None, Err(refusal));
     }
     if !hello.null_compression {
-        return (None, refused(Alert::HandshakeFailure, "client does not support uncompressed connections"));
+        return (
+            None,
+            refused(Alert::HandshakeFailure, TLS12, "client does not support uncompressed connections"),
+        );
     }
     let rule = Arc::clone(rules.find(peer.vip, &hello.server_name));
     let offered = protocols(&rule, switches, client_share(settings, peer), &settings.protocols);
@@ -100,7 +105,7 @@ pub(crate) fn select(
     };
     let Some(cipher) = cipher else {
         let (alert, why) = (Alert::HandshakeFailure, "no cipher suite supported by both client and server");
-        return (Some(lookup), Err(Refusal { alert, why, no_shared_suite: true }));
+        return (Some(lookup), Err(Refusal { alert, version: TLS12, why, no_shared_suite: true }));
     };
     let assumed_points = cipher != Cipher::Tls13 && hello.points.is_empty();
     (Some(lookup), Ok(Selection { rule, cert, alpn, cipher, assumed_points }))
@@ -114,14 +119,15 @@ fn version(settings: &Settings, hello: &ClientHello) -> Result<(), Refusal> {
     if is_tls13(settings, hello) {
         return Ok(());
     }
-    let too_old = || refused(Alert::ProtocolVersion, "client offered no version that is supported");
+    let too_old =
+        || refused(Alert::ProtocolVersion, NO_VERSION, "client offered no version that is supported");
     if hello.version < settings.min_version {
         return too_old();
     }
     if hello.version < TLS12 {
         // The reference would speak this version, unless the client itself takes it for a fallback.
         return if hello.suites.contains(&FALLBACK_SCSV) && hello.version < settings.max_version {
-            refused(Alert::InappropriateFallback, "client uses an inappropriate fallback")
+            refused(Alert::InappropriateFallback, hello.version, "client uses an inappropriate fallback")
         } else {
             too_old()
         };

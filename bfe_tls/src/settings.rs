@@ -1,5 +1,6 @@
 //! What `bfe.conf` says about TLS, as far as it can be had (tls 2, 16).
 
+use crate::p521::SECP521R1;
 use crate::protocol::Protocol;
 use std::path::PathBuf;
 use tokio_rustls::rustls::crypto::SupportedKxGroup;
@@ -44,7 +45,7 @@ pub fn supports_cipher_suite(id: u16) -> bool {
 /// Whether a curve is supported in TLS 1.2, by its number.
 #[must_use]
 pub fn supports_curve(id: u16) -> bool {
-    matches!(id, 23 | 24)
+    matches!(id, 23..=25)
 }
 
 pub(crate) fn suite(id: u16) -> Option<SupportedCipherSuite> {
@@ -72,6 +73,7 @@ pub(crate) fn group(id: u16) -> Option<&'static dyn SupportedKxGroup> {
     match NamedGroup::from(id) {
         NamedGroup::secp256r1 => Some(kx_group::SECP256R1),
         NamedGroup::secp384r1 => Some(kx_group::SECP384R1),
+        NamedGroup::secp521r1 => Some(SECP521R1),
         NamedGroup::X25519 => Some(kx_group::X25519),
         _ => None,
     }

@@ -11,6 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 use tokio_rustls::rustls::server::ProducesTickets;
 
+/// Length of a key's name, in bytes.
+const NAME: usize = 16;
 /// Length of what makes each ticket's key its own, in bytes.
 const SALT: usize = 16;
 /// Longest ticket that is opened, in bytes: one with a chain of client certificates, with room to spare.
@@ -25,10 +27,10 @@ pub(crate) struct TicketKey(Prk);
 pub(crate) type SharedKey = Arc<ArcSwapOption<TicketKey>>;
 
 impl TicketKey {
-    /// The first third of the file's key is its name.
+    /// The first third of the file's key is a name, and no part of what counts.
     pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Self {
-        let (name, secret) = bytes.split_at(SALT);
-        Self(Salt::new(HKDF_SHA256, name).extract(secret))
+        let (_, secret) = bytes.split_at(NAME);
+        Self(Salt::new(HKDF_SHA256, b"bfe").extract(secret))
     }
 
     fn of_ticket(&self, salt: &[u8], domain: &[u8]) -> Option<LessSafeKey> {
@@ -101,6 +103,10 @@ mod tests {
         let ticket = here.encrypt(b"session").unwrap();
         assert_eq!(here.decrypt(&ticket).as_deref(), Some(&b"session"[..]));
         assert_ne!(here.encrypt(b"session").unwrap(), ticket);
+        let mut renamed = [1; KEY_BYTES];
+        renamed[0] = 9;
+        let renamed = Arc::new(ArcSwapOption::from_pointee(TicketKey::new(&renamed)));
+        assert!(tickets(&renamed, [0; 16]).decrypt(&ticket).is_some(), "the name does not count");
         assert_eq!(tickets(&key, [1; 16]).decrypt(&ticket), None, "another domain");
         assert_eq!(tickets(&shared(2), [0; 16]).decrypt(&ticket), None, "another key");
         for len in 0..ticket.len() {

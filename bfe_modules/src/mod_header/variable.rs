@@ -1,6 +1,6 @@
 //! Variables in values (modules-traffic 4.5).
 
-use bfe_basic::{Request, TlsState};
+use bfe_basic::{ClientCert, Request, TlsState};
 use bytes::Bytes;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -32,8 +32,36 @@ pub(super) enum Variable {
     Http2Fingerprint,
     /// A text that another module left in the request's context.
     Context(&'static str),
-    /// A part of the client's certificate. Always empty: there is no TLS that asks for one yet.
-    ClientCert,
+    /// A part of the client's certificate.
+    ClientCert(CertPart),
+}
+
+/// A part of a client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CertPart {
+    SerialNumber,
+    Title,
+    CommonName,
+    Organization,
+    OrganizationalUnit,
+    Province,
+    Country,
+    Locality,
+}
+
+impl CertPart {
+    fn of(self, cert: &ClientCert) -> &str {
+        match self {
+            Self::SerialNumber => &cert.serial_number,
+            Self::Title => &cert.title,
+            Self::CommonName => &cert.common_name,
+            Self::Organization => &cert.organization,
+            Self::OrganizationalUnit => &cert.organizational_unit,
+            Self::Province => &cert.province,
+            Self::Country => &cert.country,
+            Self::Locality => &cert.locality,
+        }
+    }
 }
 
 const NAMES: [(&str, Variable); 32] = [
@@ -56,14 +84,14 @@ const NAMES: [(&str, Variable); 32] = [
     ("bfe_ssl_ja3_hash", Variable::Ja3Hash),
     ("bfe_protocol", Variable::Protocol),
     ("bfe_http2_fingerprint", Variable::Http2Fingerprint),
-    ("client_cert_serial_number", Variable::ClientCert),
-    ("client_cert_subject_title", Variable::ClientCert),
-    ("client_cert_subject_common_name", Variable::ClientCert),
-    ("client_cert_subject_organization", Variable::ClientCert),
-    ("client_cert_subject_organizational_unit", Variable::ClientCert),
-    ("client_cert_subject_province", Variable::ClientCert),
-    ("client_cert_subject_country", Variable::ClientCert),
-    ("client_cert_subject_locality", Variable::ClientCert),
+    ("client_cert_serial_number", Variable::ClientCert(CertPart::SerialNumber)),
+    ("client_cert_subject_title", Variable::ClientCert(CertPart::Title)),
+    ("client_cert_subject_common_name", Variable::ClientCert(CertPart::CommonName)),
+    ("client_cert_subject_organization", Variable::ClientCert(CertPart::Organization)),
+    ("client_cert_subject_organizational_unit", Variable::ClientCert(CertPart::OrganizationalUnit)),
+    ("client_cert_subject_province", Variable::ClientCert(CertPart::Province)),
+    ("client_cert_subject_country", Variable::ClientCert(CertPart::Country)),
+    ("client_cert_subject_locality", Variable::ClientCert(CertPart::Locality)),
     ("bfe_client_geo_country_iso_code", Variable::Context("mod_geo.country_iso_code")),
     ("bfe_client_geo_subdivision_iso_code", Variable::Context("mod_geo.subdivision_iso_code")),
     ("bfe_client_geo_city_name", Variable::Context("mod_geo.city_name")),
@@ -141,7 +169,9 @@ impl Variable {
             Self::Protocol => copied(req.protocol()),
             Self::Http2Fingerprint => copied(req.http.state.h2_fingerprint.as_bytes()),
             Self::Context(key) => req.context.text(key).map_or_else(Bytes::new, copied),
-            Self::ClientCert => Bytes::new(),
+            Self::ClientCert(part) => {
+                of_tls(req, |tls| tls.client_auth.cert.as_deref().map_or("", |c| part.of(c)))
+            }
         }
     }
 }

@@ -141,6 +141,34 @@ pub enum TlsVersion {
     Tls11,
     /// `VersionTLS12`
     Tls12,
+    /// `VersionTLS13`
+    Tls13,
+}
+
+impl TlsVersion {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        match self {
+            Self::Ssl30 => 0x0300,
+            Self::Tls10 => 0x0301,
+            Self::Tls11 => 0x0302,
+            Self::Tls12 => 0x0303,
+            Self::Tls13 => 0x0304,
+        }
+    }
+}
+
+impl Curve {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        match self {
+            Self::P256 => 23,
+            Self::P384 => 24,
+            Self::P521 => 25,
+        }
+    }
 }
 
 /// `[HttpsBasic]` (config 3.2).

@@ -73,7 +73,7 @@ fn cfg_36_defaults() {
         ]
     );
     assert_eq!(https.curve_preferences, [Curve::P256]);
-    assert_eq!((https.min_tls_version, https.max_tls_version), (TlsVersion::Ssl30, TlsVersion::Tls12));
+    assert_eq!((https.min_tls_version, https.max_tls_version), (TlsVersion::Ssl30, TlsVersion::Tls13));
     assert!(https.enable_sslv2_client_hello);
     assert_eq!((&config.session_cache, &config.session_ticket), (&None, &None));
     assert_eq!(warnings.len(), 2, "lists of suites and curves are told: {warnings:?}");
@@ -190,13 +190,13 @@ fn refused_values() {
         ),
         (
             "CFG-46",
-            https("MaxTlsVersion=VersionTLS13"),
-            "bfe.conf:2:1: HttpsBasic.MaxTlsVersion: Max TLS version(VersionTLS13) not support: expected one of VersionSSL30, VersionTLS10, VersionTLS11, VersionTLS12",
+            https("MaxTlsVersion=VersionTLS14"),
+            "bfe.conf:2:1: HttpsBasic.MaxTlsVersion: Max TLS version(VersionTLS14) not support: expected one of VersionSSL30, VersionTLS10, VersionTLS11, VersionTLS12, VersionTLS13",
         ),
         (
             "CFG-46",
             https("MinTlsVersion=tls10"),
-            "bfe.conf:2:1: HttpsBasic.MinTlsVersion: Min TLS version(tls10) not support: expected one of VersionSSL30, VersionTLS10, VersionTLS11, VersionTLS12",
+            "bfe.conf:2:1: HttpsBasic.MinTlsVersion: Min TLS version(tls10) not support: expected one of VersionSSL30, VersionTLS10, VersionTLS11, VersionTLS12, VersionTLS13",
         ),
         (
             "CFG-46",

@@ -9,6 +9,7 @@ use bfe_http::transport::http_state;
 use bfe_module::metrics::{FlatValue, flat, json_string};
 use bfe_module::web::DuplicateHandler;
 use bfe_module::{Callbacks, Point, WebHandlers};
+use bfe_tls::tls_state;
 use std::sync::Arc;
 
 /// Registers what shows and reloads tables, and the counters of the core.
@@ -17,6 +18,7 @@ pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), Du
         ("proxy_state", proxy_state::group()),
         ("bal_state", bal_state::group()),
         ("http_state", http_state::group()),
+        ("tls_state", tls_state::group()),
         ("proxy_protocol_state", proxy_protocol_state::group()),
         ("websocket_state", websocket_state::group()),
     ] {
@@ -86,6 +88,10 @@ fn reloads(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandl
     web.add_reload("server_data_conf", move |query| done(at.reload_server_data(query.get("path"))))?;
     let at = Arc::clone(live);
     web.add_reload("gslb_data_conf", move |query| done(at.reload_gslb(query.get("path"))))?;
+    let at = Arc::clone(live);
+    web.add_reload("tls_conf", move |query| done(at.reload_tls(query.get("path"), query.get("enable"))))?;
+    let at = Arc::clone(live);
+    web.add_reload("tls_session_ticket_key", move |_| done(at.tls.reload_ticket_key()))?;
     let at = Arc::clone(live);
     web.add_reload("name_conf", move |query| done(at.reload_names(query.get("path"))))
 }

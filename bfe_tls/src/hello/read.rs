@@ -6,6 +6,8 @@ use bytes::BytesMut;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+/// Longest content of a record, in bytes.
+const MAX_PLAIN: usize = 16_384;
 /// Longest record that is looked at, in bytes.
 const MAX_RECORD: usize = 16_384 + 2048;
 /// Longest first record: anything longer is not TLS.
@@ -44,7 +46,8 @@ pub(crate) enum HelloError {
     Bad(&'static str, Alert),
 }
 
-/// Reads a hello. `buf` holds what came before, and afterwards all that has been read.
+/// Reads a hello. `buf` holds what came before, and afterwards all that has been read, without warnings and
+/// empty records in front of the hello: what comes next would not take them.
 pub(crate) async fn read<S: AsyncRead + Unpin>(
     stream: &mut S,
     buf: &mut BytesMut,
@@ -52,6 +55,7 @@ pub(crate) async fn read<S: AsyncRead + Unpin>(
     let mut records = Records::default();
     loop {
         if let Some(hello) = records.look(buf)? {
+            records.tidy(buf);
             return Ok(hello);
         }
         if buf.len() > MAX_BYTES {
@@ -71,11 +75,29 @@ pub(crate) async fn read<S: AsyncRead + Unpin>(
 struct Records {
     /// Where the next record begins.
     at: usize,
+    /// How many there were before.
+    count: usize,
     /// What the handshake records have held so far.
     message: Vec<u8>,
 }
 
 impl Records {
+    /// Makes one run of handshake records of what was looked at.
+    fn tidy(&self, buf: &mut BytesMut) {
+        if self.count < 2 {
+            return;
+        }
+        let rest = buf.split_off(self.at.min(buf.len()));
+        buf.clear();
+        for part in self.message.chunks(MAX_PLAIN) {
+            // A part is never longer than its length has room for.
+            let [high, low] = u16::try_from(part.len()).unwrap_or_default().to_be_bytes();
+            buf.extend_from_slice(&[HANDSHAKE, 3, 1, high, low]);
+            buf.extend_from_slice(part);
+        }
+        buf.extend_from_slice(&rest);
+    }
+
     /// Looks at all whole records; the hello, once it is complete.
     fn look(&mut self, buf: &[u8]) -> Result<Option<ClientHello>, HelloError> {
         let bad = |why, alert| Err(HelloError::Bad(why, alert));
@@ -97,6 +119,7 @@ impl Records {
             }
             let Some(content) = rest.get(..len) else { return Ok(None) };
             self.at += 5 + len;
+            self.count += 1;
             match (kind, content) {
                 (ALERT, &[level, code]) => {
                     // Warnings are passed over, but for the one that says good-bye.
@@ -169,6 +192,23 @@ mod tests {
             (&[22, 3, 1, 0, 4, 1, 1, 0, 0], "more"),
         ] {
             assert_eq!(looked(bytes), want, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn warnings_and_empty_records_are_left_out() {
+        let clean = hello(200);
+        let noise = [&[21, 3, 1, 0, 2, 1, 90][..], &[22, 3, 1, 0, 0]].concat();
+        for (bytes, want) in [
+            (clean.clone(), clean.clone()),
+            ([&noise[..], &clean, b"rest"].concat(), [&clean[..], b"rest"].concat()),
+            ([&hello(7)[..], b"rest"].concat(), [&clean[..], b"rest"].concat()),
+        ] {
+            let mut buf = BytesMut::from(&bytes[..]);
+            let mut records = Records::default();
+            assert!(records.look(&buf).unwrap().is_some());
+            records.tidy(&mut buf);
+            assert_eq!(buf, want);
         }
     }
 

@@ -40,17 +40,18 @@ const DEFAULT_CIPHER_SUITES: [&str; 9] = [
 const CURVES: [(&str, Curve); 3] =
     [("CurveP256", Curve::P256), ("CurveP384", Curve::P384), ("CurveP521", Curve::P521)];
 
-const VERSIONS: [(&str, TlsVersion); 4] = [
+const VERSIONS: [(&str, TlsVersion); 5] = [
     ("VersionSSL30", TlsVersion::Ssl30),
     ("VersionTLS10", TlsVersion::Tls10),
     ("VersionTLS11", TlsVersion::Tls11),
     ("VersionTLS12", TlsVersion::Tls12),
+    ("VersionTLS13", TlsVersion::Tls13),
 ];
 
 pub(super) fn check(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> HttpsBasicConf {
     // The fields stand in the order of the checks.
     let (max_tls_version, min_tls_version);
-    HttpsBasicConf {
+    let conf = HttpsBasicConf {
         server_cert_conf: c.path("ServerCertConf", &raw.server_cert_conf, raw::SERVER_CERT_CONF),
         tls_rule_conf: c.path("TlsRuleConf", &raw.tls_rule_conf, raw::TLS_RULE_CONF),
         client_ca_base_dir: c.path("ClientCABaseDir", &raw.client_ca_base_dir, raw::CLIENT_CA_BASE_DIR),
@@ -63,6 +64,41 @@ pub(super) fn check(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> HttpsBasicConf 
         min_tls_version,
         client_crl_base_dir: c.path("ClientCRLBaseDir", &raw.client_crl_base_dir, raw::CLIENT_CRL_BASE_DIR),
         enable_sslv2_client_hello: raw.enable_sslv2_client_hello,
+    };
+    without_effect(&conf, c);
+    conf
+}
+
+/// Tells which settings that were given cannot be had: what they ask for is not safe any more, and the TLS
+/// library does not do it.
+fn without_effect(conf: &HttpsBasicConf, c: &mut Checker<'_>) {
+    let mut warn = |key: &str, what: String| {
+        if c.ini.has("HttpsBasic", key) {
+            c.warnings.push(format!("HttpsBasic.{key}: {what}"));
+        }
+    };
+    let suites = conf.cipher_suites.iter().flatten();
+    let (usable, ignored): (Vec<&CipherSuite>, Vec<&CipherSuite>) =
+        suites.partition(|s| bfe_tls::supports_cipher_suite(s.id));
+    if !ignored.is_empty() {
+        let names: Vec<_> = ignored.iter().map(|s| s.name).collect();
+        warn("CipherSuites", format!("without effect, not supported any more: {}", names.join(", ")));
+    }
+    if usable.is_empty() {
+        warn("CipherSuites", "none of the cipher suites is supported: no client can use TLS 1.2".to_owned());
+    }
+    if conf.min_tls_version < TlsVersion::Tls12 {
+        warn(
+            "MinTlsVersion",
+            "nothing before VersionTLS12 is supported any more: VersionTLS12 is the oldest".to_owned(),
+        );
+    }
+    if conf.max_tls_version < TlsVersion::Tls12 {
+        let what = "nothing before VersionTLS12 is supported any more: no client can use the HTTPS port";
+        warn("MaxTlsVersion", what.to_owned());
+    }
+    if conf.enable_sslv2_client_hello {
+        warn("EnableSslv2ClientHello", "without effect, not supported any more".to_owned());
     }
 }
 
@@ -120,14 +156,14 @@ fn versions(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> (TlsVersion, TlsVersion
         }
         found.map(|(_, version)| *version)
     };
-    let max = version("MaxTlsVersion", "Max", &raw.max_tls_version, TlsVersion::Tls12);
+    let max = version("MaxTlsVersion", "Max", &raw.max_tls_version, TlsVersion::Tls13);
     let min = version("MinTlsVersion", "Min", &raw.min_tls_version, TlsVersion::Ssl30);
     if let (Some(max), Some(min)) = (max, min)
         && max < min
     {
         c.fault("MaxTlsVersion", "Max TLS version should not less than Min TLS version");
     }
-    (max.unwrap_or(TlsVersion::Tls12), min.unwrap_or(TlsVersion::Ssl30))
+    (max.unwrap_or(TlsVersion::Tls13), min.unwrap_or(TlsVersion::Ssl30))
 }
 
 fn hint<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {

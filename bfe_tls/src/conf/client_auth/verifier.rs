@@ -66,11 +66,17 @@ impl ClientCertVerifier for RuleVerifier {
         let chain = self.chains.as_ref().ok_or(BAD)?.verify_client_cert(end_entity, intermediates, now);
         let (_, leaf) = x509_parser::parse_x509_certificate(end_entity).map_err(|_| BAD)?;
         // A certificate of the set itself vouches for itself, as long as it is valid.
-        if chain.is_err() && !(in_set() && is_valid_at(&leaf, now)) {
-            return Err(BAD);
+        let not_for_clients = || Error::General("certificate is not for client authentication".into());
+        match chain {
+            Ok(_) => {}
+            Err(Error::InvalidCertificate(
+                CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
+            )) if is_for_anything(&leaf) => return Err(not_for_clients()),
+            Err(_) if in_set() && is_valid_at(&leaf, now) => {}
+            Err(_) => return Err(BAD),
         }
         if !names_client_auth(&leaf) {
-            return Err(Error::General("certificate is not for client authentication".into()));
+            return Err(not_for_clients());
         }
         if !is_rsa_or_ecdsa(&leaf) {
             return Err(CertificateError::InvalidPurpose.into());
@@ -106,6 +112,10 @@ impl ClientCertVerifier for RuleVerifier {
 /// It must be said; "any" or nothing at all is not enough.
 fn names_client_auth(cert: &X509Certificate<'_>) -> bool {
     matches!(cert.extended_key_usage(), Ok(Some(usage)) if usage.value.client_auth)
+}
+
+fn is_for_anything(cert: &X509Certificate<'_>) -> bool {
+    matches!(cert.extended_key_usage(), Ok(Some(usage)) if usage.value.any)
 }
 
 fn is_valid_at(cert: &X509Certificate<'_>, now: UnixTime) -> bool {
