@@ -2,7 +2,6 @@
 
 use bfe_basic::{ClientCert, Request, TlsState};
 use bytes::Bytes;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
@@ -178,13 +177,16 @@ impl Variable {
 
 /// An address as text.
 pub(super) fn ip_text(ip: IpAddr) -> Bytes {
-    let mut buffer = [0u8; 48];
-    let size = buffer.len();
-    let mut rest: &mut [u8] = &mut buffer;
-    // An address needs 39 bytes at most, so that the write does not fail.
-    let _ = write!(rest, "{}", ip.to_canonical());
-    let written = size - rest.len();
-    Bytes::copy_from_slice(buffer.get(..written).unwrap_or_default())
+    let ip = ip.to_canonical();
+    let IpAddr::V4(v4) = ip else { return Bytes::from(ip.to_string()) };
+    let mut text = Vec::with_capacity(16);
+    for octet in v4.octets() {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    }
+    Bytes::from(text)
 }
 
 /// A port as text.
