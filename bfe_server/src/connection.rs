@@ -31,7 +31,9 @@ pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE.0;
-                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer));
+                // It counts from now on, not from when its task first runs: many may be accepted before.
+                let place = Place::new(Rc::clone(&worker));
+                tokio::task::spawn_local(serve(Rc::clone(&worker), place, stream, peer));
             }
             Err(e) => {
                 // Out of descriptors, most likely: the connections that are there go first.
@@ -56,9 +58,8 @@ impl Drop for PanicWatch {
 }
 
 /// Serves a connection from its accept to its end.
-async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
+async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: SocketAddr) {
     let _watch = PanicWatch;
-    let place = Place::new(Rc::clone(&worker));
     let server = &worker.config().server;
     let first_head = Instant::now() + server.client_read_timeout;
     let mut session = Session {
