@@ -32,7 +32,9 @@ pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener, is_se
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE.0;
-                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer, is_secure));
+                // It counts from now on, not from when its task first runs: many may be accepted before.
+                let place = Place::new(Rc::clone(&worker));
+                tokio::task::spawn_local(serve(Rc::clone(&worker), place, stream, peer, is_secure));
             }
             Err(e) => {
                 // Out of descriptors, most likely: the connections that are there go first.
@@ -57,9 +59,8 @@ impl Drop for PanicWatch {
 }
 
 /// Serves a connection from its accept to its end.
-async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, is_secure: bool) {
+async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: SocketAddr, is_secure: bool) {
     let _watch = PanicWatch;
-    let place = Place::new(Rc::clone(&worker));
     let server = &worker.config().server;
     let first_head = Instant::now() + server.client_read_timeout;
     let mut session = Session {

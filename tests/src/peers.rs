@@ -1,7 +1,8 @@
 //! Other programs that tests speak with.
 
-use std::env;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::{env, thread};
 
 /// The path of a program. `None` where the machine has none: the test that asked says so, and is to return;
 /// where `BFE_REQUIRE_PEERS=1` it fails.
@@ -11,7 +12,9 @@ pub fn peer(name: &str) -> Option<PathBuf> {
     let found = env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     if found.is_none() {
         assert!(env::var("BFE_REQUIRE_PEERS").as_deref() != Ok("1"), "{name} is not installed");
-        eprintln!("SKIPPED: {name} is not installed");
+        // Not by a macro: what those print is shown for tests that fail only.
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        let _ = writeln!(io::stderr(), "SKIPPED {test}: {name} is not installed");
     }
     found
 }

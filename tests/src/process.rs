@@ -52,9 +52,13 @@ pub fn allow_fds(n: u32) {
     if line.split_whitespace().next().and_then(|soft| soft.parse().ok()).is_some_and(|soft: u32| soft >= n) {
         return;
     }
-    let pid = std::process::id().to_string();
-    let raised = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={n}:")]).status();
-    assert!(raised.is_ok_and(|s| s.success()), "prlimit --nofile={n}:");
+    limit_fds(std::process::id(), n as usize);
+}
+
+/// Sets the limit of a process that runs; its hard limit stays.
+pub(crate) fn limit_fds(pid: u32, n: usize) {
+    let set = Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={n}:")]).status();
+    assert!(set.is_ok_and(|s| s.success()), "prlimit --nofile={n}:");
 }
 
 /// Sends a signal by its name, such as `QUIT`.
