@@ -98,25 +98,6 @@ const NAMES: [(&str, Variable); 32] = [
     ("bfe_client_geo_longitude", Variable::Context("mod_geo.longitude")),
 ];
 
-/// Cipher suites that have another name in OpenSSL.
-const CIPHERS: [(&str, &str); 15] = [
-    ("TLS_RSA_WITH_RC4_128_SHA", "RC4-SHA"),
-    ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", "DES-CBC3-SHA"),
-    ("TLS_RSA_WITH_AES_128_CBC_SHA", "AES128-SHA"),
-    ("TLS_RSA_WITH_AES_256_CBC_SHA", "AES256-SHA"),
-    ("TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", "ECDHE-ECDSA-RC4-SHA"),
-    ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "ECDHE-ECDSA-AES128-SHA"),
-    ("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "ECDHE-ECDSA-AES256-SHA"),
-    ("TLS_ECDHE_RSA_WITH_RC4_128_SHA", "ECDHE-RSA-RC4-SHA"),
-    ("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", "ECDHE-RSA-DES-CBC3-SHA"),
-    ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA"),
-    ("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", "ECDHE-RSA-AES256-SHA"),
-    ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
-    ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-    ("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"),
-    ("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
-];
-
 /// The machine's name.
 static SERVER_NAME: LazyLock<Bytes> =
     LazyLock::new(|| match std::fs::read_to_string("/proc/sys/kernel/hostname") {
@@ -152,17 +133,8 @@ impl Variable {
             Self::Cluster => copied(req.route.cluster.as_bytes()),
             Self::BackendInfo => backend_info(req),
             Self::SslResume => of_tls(req, |tls| if tls.did_resume { "R" } else { "N" }),
-            Self::SslCipher => of_tls(req, |tls| {
-                CIPHERS.iter().find(|(name, _)| *name == tls.cipher).map_or(tls.cipher, |(_, name)| name)
-            }),
-            Self::SslVersion => of_tls(req, |tls| match tls.version {
-                "SSL3.0" => "SSLv3.0",
-                "TLS1.0" => "TLSv1.0",
-                "TLS1.1" => "TLSv1.1",
-                "TLS1.2" => "TLSv1.2",
-                "TLS1.3" => "TLSv1.3",
-                other => other,
-            }),
+            Self::SslCipher => of_tls(req, |tls| tls.cipher),
+            Self::SslVersion => of_tls(req, |tls| tls.version),
             Self::Ja3Raw => of_tls(req, |tls| &tls.ja3_raw),
             Self::Ja3Hash => of_tls(req, |tls| &tls.ja3_hash),
             Self::Protocol => copied(req.protocol()),
@@ -221,7 +193,7 @@ fn backend_info(req: &Request) -> Bytes {
 mod tests {
     use super::*;
     use crate::testing;
-    use bfe_basic::Session;
+    use bfe_basic::{ClientAuth, Session};
 
     fn value(name: &str, req: &Request) -> String {
         String::from_utf8(Variable::find(name).unwrap().value(req).to_vec()).unwrap()
@@ -270,13 +242,19 @@ mod tests {
     fn names_of_tls() {
         let session = Session::default();
         *session.tls.borrow_mut() = Some(Box::new(TlsState {
-            version: "TLS1.2",
-            cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            version: "TLSv1.2",
+            cipher: "ECDHE-RSA-AES128-GCM-SHA256",
+            client_auth: ClientAuth {
+                cert: Some(Box::new(ClientCert { common_name: "me".into(), ..ClientCert::default() })),
+                ..ClientAuth::default()
+            },
             ..TlsState::default()
         }));
         let req = testing::request_on(session, "GET", "/");
         assert_eq!(value("bfe_ssl_version", &req), "TLSv1.2");
         assert_eq!(value("bfe_ssl_cipher", &req), "ECDHE-RSA-AES128-GCM-SHA256");
         assert_eq!(value("bfe_ssl_resume", &req), "N");
+        assert_eq!(value("client_cert_subject_common_name", &req), "me");
+        assert_eq!(value("client_cert_subject_country", &req), "");
     }
 }
