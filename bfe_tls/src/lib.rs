@@ -23,6 +23,8 @@ mod select;
 mod server;
 mod settings;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod ticket;
 
 pub use counters::tls_state;
