@@ -80,9 +80,9 @@ pub struct ClientCert {
 /// What the TLS handshake told; absent on plain connections and before the handshake.
 #[derive(Clone, Debug, Default)]
 pub struct TlsState {
-    /// Protocol version as text, such as `TLSv1.2`.
+    /// Protocol version as text, such as `TLS1.2`.
     pub version: &'static str,
-    /// Name of the cipher suite, as OpenSSL calls it.
+    /// Registered name of the cipher suite.
     pub cipher: &'static str,
     /// Name that the client asked for (SNI).
     pub server_name: String,

@@ -98,6 +98,25 @@ const NAMES: [(&str, Variable); 32] = [
     ("bfe_client_geo_longitude", Variable::Context("mod_geo.longitude")),
 ];
 
+/// Cipher suites that have another name in OpenSSL: sessions tell the registered one.
+const CIPHERS: [(&str, &str); 15] = [
+    ("TLS_RSA_WITH_RC4_128_SHA", "RC4-SHA"),
+    ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", "DES-CBC3-SHA"),
+    ("TLS_RSA_WITH_AES_128_CBC_SHA", "AES128-SHA"),
+    ("TLS_RSA_WITH_AES_256_CBC_SHA", "AES256-SHA"),
+    ("TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", "ECDHE-ECDSA-RC4-SHA"),
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "ECDHE-ECDSA-AES128-SHA"),
+    ("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "ECDHE-ECDSA-AES256-SHA"),
+    ("TLS_ECDHE_RSA_WITH_RC4_128_SHA", "ECDHE-RSA-RC4-SHA"),
+    ("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", "ECDHE-RSA-DES-CBC3-SHA"),
+    ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA"),
+    ("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", "ECDHE-RSA-AES256-SHA"),
+    ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    ("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"),
+    ("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+];
+
 /// The machine's name.
 static SERVER_NAME: LazyLock<Bytes> =
     LazyLock::new(|| match std::fs::read_to_string("/proc/sys/kernel/hostname") {
@@ -133,8 +152,14 @@ impl Variable {
             Self::Cluster => copied(req.route.cluster.as_bytes()),
             Self::BackendInfo => backend_info(req),
             Self::SslResume => of_tls(req, |tls| if tls.did_resume { "R" } else { "N" }),
-            Self::SslCipher => of_tls(req, |tls| tls.cipher),
-            Self::SslVersion => of_tls(req, |tls| tls.version),
+            Self::SslCipher => of_tls(req, |tls| {
+                CIPHERS.iter().find(|(name, _)| *name == tls.cipher).map_or(tls.cipher, |(_, name)| name)
+            }),
+            Self::SslVersion => of_tls(req, |tls| match tls.version {
+                "TLS1.2" => "TLSv1.2",
+                "TLS1.3" => "TLSv1.3",
+                other => other,
+            }),
             Self::Ja3Raw => of_tls(req, |tls| &tls.ja3_raw),
             Self::Ja3Hash => of_tls(req, |tls| &tls.ja3_hash),
             Self::Protocol => copied(req.protocol()),
@@ -242,8 +267,8 @@ mod tests {
     fn names_of_tls() {
         let session = Session::default();
         *session.tls.borrow_mut() = Some(Box::new(TlsState {
-            version: "TLSv1.2",
-            cipher: "ECDHE-RSA-AES128-GCM-SHA256",
+            version: "TLS1.2",
+            cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             client_auth: ClientAuth {
                 cert: Some(Box::new(ClientCert { common_name: "me".into(), ..ClientCert::default() })),
                 ..ClientAuth::default()
