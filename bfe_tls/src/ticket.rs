@@ -27,9 +27,16 @@ pub(crate) struct TicketKey(Prk);
 pub(crate) type SharedKey = Arc<ArcSwapOption<TicketKey>>;
 
 impl TicketKey {
-    /// The first third of the file's key is a name, and no part of what counts.
+    /// The first third of the file's key is a name, and no part of what counts. Zeros are no secret: a random
+    /// one takes their place.
     pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Self {
         let (_, secret) = bytes.split_at(NAME);
+        let mut random = [0; KEY_BYTES - NAME];
+        let is_zero = secret.iter().all(|b| *b == 0);
+        let secret = match is_zero.then(|| aws_lc_rs::rand::fill(&mut random)) {
+            Some(Ok(())) => &random,
+            _ => secret,
+        };
         Self(Salt::new(HKDF_SHA256, b"bfe").extract(secret))
     }
 
@@ -114,6 +121,10 @@ mod tests {
         }
         key.store(Some(Arc::new(TicketKey::new(&[3; KEY_BYTES]))));
         assert_eq!(here.decrypt(&ticket), None, "after a reload");
+        let zeros = tickets(&shared(0), [0; 16]);
+        let ticket = zeros.encrypt(b"session").unwrap();
+        assert!(zeros.decrypt(&ticket).is_some());
+        assert_eq!(tickets(&shared(0), [0; 16]).decrypt(&ticket), None, "zeros are no key");
         assert!(here.enabled());
         key.store(None);
         assert!(!here.enabled());

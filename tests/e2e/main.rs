@@ -11,3 +11,4 @@ mod framework;
 mod peers;
 mod process;
 mod reload;
+mod tls;

@@ -61,6 +61,8 @@ impl Cluster {
 #[derive(Clone, Debug)]
 pub struct Tree {
     server: Vec<(String, String)>,
+    /// What follows `[Server]` in `bfe.conf`.
+    sections: String,
     modules: Vec<String>,
     hosts: BTreeMap<String, Vec<String>>,
     default_product: Option<String>,
@@ -82,6 +84,7 @@ impl Tree {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            sections: String::new(),
             server: Vec::new(),
             modules: Vec::new(),
             hosts: BTreeMap::new(),
@@ -164,6 +167,13 @@ impl Tree {
         self
     }
 
+    /// Adds sections to `bfe.conf`.
+    #[must_use]
+    pub fn sections(mut self, text: &str) -> Self {
+        self.sections.push_str(text);
+        self
+    }
+
     /// `Version` of all data files.
     #[must_use]
     pub fn version(mut self, version: impl Display) -> Self {
@@ -202,6 +212,8 @@ impl Tree {
             ("bfe.conf".to_owned(), self.bfe_conf(ports)),
             ("tls_conf/server.crt".to_owned(), certificate.clone()),
             ("tls_conf/server.key".to_owned(), key.clone()),
+            // The folder must be there, with or without lists.
+            ("tls_conf/client_crl/README".to_owned(), String::new()),
         ]);
         for (path, value) in self.data_files() {
             files.insert(path.into(), format!("{value:#}"));
@@ -236,7 +248,7 @@ impl Tree {
         keys.extend(self.server.iter().cloned());
         keys.extend(self.modules.iter().map(|m| ("Modules".to_owned(), m.clone())));
         let lines: Vec<_> = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        format!("[Server]\n{}", lines.concat())
+        format!("[Server]\n{}{}", lines.concat(), self.sections)
     }
 
     fn data_files(&self) -> [(&'static str, Value); 8] {

@@ -331,6 +331,34 @@ fn cfg_47_cipher_groups() {
 }
 
 #[test]
+fn tls_4_5_settings_without_effect_are_told() {
+    for (line, says) in [
+        ("", None),
+        ("MinTlsVersion=VersionTLS12", None),
+        ("MaxTlsVersion=VersionTLS13", None),
+        ("MinTlsVersion=VersionSSL30", Some("MinTlsVersion: nothing before VersionTLS12")),
+        ("MaxTlsVersion=VersionTLS11", Some("no client can use the HTTPS port")),
+        ("EnableSslv2ClientHello=true", Some("EnableSslv2ClientHello: without effect")),
+        ("EnableSslv2ClientHello=false", None),
+        ("CipherSuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", None),
+        (
+            "CipherSuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256|TLS_RSA_WITH_RC4_128_SHA",
+            Some("any more: TLS_RSA_WITH_RC4_128_SHA"),
+        ),
+        ("CipherSuites=TLS_RSA_WITH_RC4_128_SHA", Some("no client can use TLS 1.2")),
+    ] {
+        let text = format!("[HttpsBasic]\n{line}");
+        let (_, warnings) =
+            BfeConfig::from_slice("bfe.conf", text.as_bytes(), Path::new("/srv/conf")).unwrap();
+        let told = warnings.iter().filter(|w| w.starts_with("HttpsBasic.")).collect::<Vec<_>>();
+        match says {
+            None => assert!(told.is_empty(), "{line}: {told:?}"),
+            Some(says) => assert!(told.iter().any(|w| w.contains(says)), "{line}: {told:?}"),
+        }
+    }
+}
+
+#[test]
 fn cfg_48_session_cache() {
     let text = "[SessionCache]\nSessionCacheDisabled=false\nServers=redis\nReadTimeout=7\nConnectTimeout=0";
     let cache = accepted(text).session_cache.unwrap();
