@@ -7,6 +7,7 @@ pub mod config;
 mod connection;
 mod descriptors;
 mod keepalive;
+mod lease;
 mod listener;
 mod live;
 mod monitor;

@@ -3,6 +3,7 @@
 //! No request handlers run; the request goes to the backend as it is, and once the backend agrees, bytes go
 //! both ways until one side ends.
 
+use crate::lease::Lease;
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::Worker;
 use bfe_balance::Backend;
@@ -61,15 +62,6 @@ pub(crate) fn is_wanted(http: &bfe_http::Request) -> bool {
             .is_some_and(|v| v.to_ascii_lowercase().windows(7).any(|w| w == b"upgrade"))
 }
 
-/// A backend that counts as busy while the tunnel stands.
-struct Busy(Arc<Backend>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.dec_conn();
-    }
-}
-
 /// Serves a connection whose first request asked for a WebSocket, to its end.
 pub(crate) async fn serve(
     worker: &Worker,
@@ -94,7 +86,7 @@ async fn handshake(
     session: &Rc<Session>,
     connection: Connection,
     http: bfe_http::Request,
-) -> Option<(Stream, Stream, Busy)> {
+) -> Option<(Stream, Stream, Lease)> {
     let group = ws::group();
     // What balancing sees: the request alone, without a client address.
     let mut req = Request::new(Rc::clone(session), http);
@@ -113,7 +105,7 @@ async fn handshake(
             return None;
         }
         Err(e) => {
-            log::debug!("websocket: {}: {e}", busy.0.addr_info);
+            log::debug!("websocket: {}: {e}", busy.backend().addr_info);
             group.inc(ws::WEB_SOCKET_ERR_HANDSHAKE);
             return None;
         }
@@ -126,7 +118,7 @@ async fn handshake(
 }
 
 /// Finds product, cluster and backend, and connects, a few times.
-async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpStream, Busy)> {
+async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpStream, Lease)> {
     let group = ws::group();
     for _ in 0..TRIES {
         let Some(backend) = choose(worker, req) else {
@@ -135,8 +127,7 @@ async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpS
         };
         match transport::connect(&backend.addr_info, Some(CONNECT)).await {
             Ok(stream) => {
-                backend.inc_conn();
-                return Some((stream, Busy(backend)));
+                return Some((stream, Lease::new(backend)));
             }
             Err(e) => {
                 log::debug!("websocket: {e}");

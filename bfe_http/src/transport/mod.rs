@@ -7,7 +7,6 @@ mod pool;
 
 pub use pool::{Pool, PooledConn};
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -127,11 +126,8 @@ impl Transport {
 /// Why there is no connection.
 pub async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net::TcpStream, String> {
     let dial = async {
-        // An address needs no resolver, and no thread for it.
-        let stream = match addr.parse::<SocketAddr>() {
-            Ok(addr) => tokio::net::TcpStream::connect(addr).await,
-            Err(_) => tokio::net::TcpStream::connect(addr).await,
-        };
+        // Only names cost a resolver, and a thread for it; tokio sees an address for what it is.
+        let stream = tokio::net::TcpStream::connect(addr).await;
         stream.and_then(|s| s.set_nodelay(true).map(|()| s)).map_err(|e| format!("dial tcp {addr}: {e}"))
     };
     match timeout {

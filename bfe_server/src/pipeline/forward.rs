@@ -1,6 +1,7 @@
 //! Attempts at backends, until one answers or none is left (lifecycle 9, balance 8).
 
 use super::{After, Exit, Way, count, fail, internal_error, out_request, proxy_state};
+use crate::lease::Lease;
 use crate::tables::{Cluster, ClusterTransport};
 use crate::worker::Worker;
 use bfe_balance::conf::cluster_conf::RetryLevel;
@@ -15,22 +16,6 @@ use std::time::Instant;
 
 /// Most turns of the loop, whatever the configuration says.
 const MAX_TURNS: usize = 20;
-
-/// A backend that counts as busy as long as this lives.
-pub(super) struct Lease(Arc<Backend>);
-
-impl Lease {
-    fn new(backend: Arc<Backend>) -> Self {
-        backend.inc_conn();
-        Self(backend)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.dec_conn();
-    }
-}
 
 /// Forwards the request; what came of it is in `req.response`.
 pub(super) async fn forward(

@@ -12,13 +12,13 @@ mod redirect;
 mod respond;
 mod route;
 
+use crate::lease::Lease;
 use crate::state::{Active, count, of_requests, proxy_state};
 use crate::tables::{Cluster, ServerData};
 use crate::worker::Worker;
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::{Exchange, Response};
 use bfe_module::{HandlerResult, Point};
-use forward::Lease;
 use std::time::Instant;
 
 /// How the way of a request ended before the end of the list.
