@@ -116,3 +116,19 @@ fn metrics_tell_clusters_and_backends_apart() {
         assert!(seen.insert(name), "twice: {name}");
     }
 }
+
+#[test]
+fn balance_10_an_idle_connection_serves_whichever_worker_needs_it() {
+    let backend = Backend::ok("a");
+    let tree = Tree::proxy(&backend)
+        .set("MaxCpus", 2)
+        .cluster_conf("c", json!({"BackendConf": {"MaxIdleConnsPerHost": 8}}));
+    let bfe = Bfe::start(&tree);
+    // Clients come from ports of their own, so one worker or the other gets them.
+    for _ in 0..16 {
+        assert_eq!(bfe.ask(GET).status, 200);
+        bfe.wait_idle();
+    }
+    assert_eq!(bfe.counters("http_state")["HTTP_BACKEND_CONN_ALL"], 1);
+    assert_eq!(backend.open_connections(), 1);
+}

@@ -54,6 +54,21 @@ impl BackendConn {
         self.buf.is_empty() && self.stream.is_quiet()
     }
 
+    /// Whether it can serve another worker than the one that made it.
+    pub(crate) fn can_move(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
+    }
+
+    /// An idle connection of another worker, for the calling one: its events come to this thread from now on.
+    /// `None` where it is no longer open and silent.
+    pub(crate) fn move_here(self) -> Option<Self> {
+        if !self.buf.is_empty() {
+            return None;
+        }
+        // Timers belong to the runtime that made them, so nothing but the stream moves.
+        Some(Self::new(self.stream.move_here()?))
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         if self.buf.capacity() - self.buf.len() < room / 4 {
             buffer::reserve(&mut self.buf, room);

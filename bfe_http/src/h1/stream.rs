@@ -26,9 +26,9 @@ pub enum Stream {
     /// A plain TCP connection.
     Tcp(TcpStream),
     /// TLS.
-    Tls(Box<dyn BufferedIo>),
+    Tls(Box<dyn BufferedIo + Send>),
     /// Any other stream.
-    Other(Box<dyn Io>),
+    Other(Box<dyn Io + Send>),
 }
 
 impl Stream {
@@ -48,6 +48,18 @@ impl Stream {
             Self::Tcp(tcp) => tcp.poll_read_ready(cx),
             Self::Tls(tls) => tls.poll_readable(cx),
             Self::Other(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Moves an idle connection to the calling thread's runtime. `None`, and it is closed, where it is not
+    /// plain TCP, or is no longer open and silent.
+    pub(crate) fn move_here(self) -> Option<Self> {
+        let Self::Tcp(tcp) = self else { return None };
+        let tcp = tcp.into_std().ok()?;
+        // This runtime has seen no event of it yet, so the kernel is asked.
+        match tcp.peek(&mut [0u8; 1]) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => TcpStream::from_std(tcp).ok().map(Self::Tcp),
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Transports: from a request to a backend's response.
 //!
 //! A [`Transport`] holds what all workers share of one cluster's backends: settings, and the limits that
-//! count over the whole process. The connections themselves belong to the [`Pool`] of one worker.
+//! count over the whole process. The connections themselves are kept by the [`Pool`] of each worker.
 
 mod pool;
 
@@ -90,6 +90,8 @@ pub struct Transport {
 pub(crate) struct HostCounts {
     pub(crate) open: AtomicI64,
     pub(crate) idle: AtomicI64,
+    /// Where each worker keeps the idle ones.
+    shelves: Mutex<Vec<Arc<pool::Shelf>>>,
 }
 
 impl Transport {

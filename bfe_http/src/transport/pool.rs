@@ -1,4 +1,8 @@
-//! Idle backend connections of one worker.
+//! Idle backend connections.
+//!
+//! Each worker keeps its own, so that a connection is read and written by the thread that polls it. A worker
+//! that has none left takes one from another's shelf before it makes a new one: what the reference's single
+//! pool would have reused is reused here too.
 
 use super::{HostCounts, Transport, TransportError, connect, http_state};
 use crate::h1::client::BackendConn;
@@ -9,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The idle connections of one worker, by transport and backend.
 #[derive(Default)]
@@ -20,13 +24,18 @@ pub struct Pool {
 
 type Hosts = FxHashMap<Arc<str>, Rc<Host>>;
 
+/// The idle connections of one worker to one backend, the one used last at the back. Its worker alone puts
+/// some in; others look at it when they have none themselves.
+#[derive(Default)]
+pub(crate) struct Shelf(Mutex<VecDeque<BackendConn>>);
+
 /// One backend of one transport, seen from one worker.
 pub(crate) struct Host {
     transport: Weak<Transport>,
     counts: Arc<HostCounts>,
     max_idle: usize,
     max_conns: usize,
-    idle: RefCell<VecDeque<BackendConn>>,
+    shelf: Arc<Shelf>,
     addr: Bytes,
     /// Connections of this worker that are not idle.
     busy: Cell<usize>,
@@ -79,12 +88,13 @@ impl Pool {
             return host.clone();
         }
         let conf = transport.conf();
+        let counts = transport.host(addr);
         let host = Rc::new(Host {
             transport: Arc::downgrade(transport),
-            counts: transport.host(addr),
+            shelf: counts.new_shelf(),
+            counts,
             max_idle: conf.max_idle_per_host,
             max_conns: conf.max_conns_per_host,
-            idle: RefCell::default(),
             addr: Bytes::copy_from_slice(addr.as_bytes()),
             busy: Cell::new(0),
         });
@@ -106,20 +116,66 @@ impl Pool {
                     conn.rest();
                     conn.is_quiet()
                 });
-                host.busy.get() > 0 || !host.idle.borrow().is_empty()
+                host.busy.get() > 0 || !host.shelf.lock().is_empty()
             });
             !of_transport.is_empty()
         });
     }
 }
 
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<BackendConn>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<BackendConn> {
+        self.lock().pop_back()
+    }
+
+    /// The same for a worker that the shelf does not belong to.
+    fn take_movable(&self) -> Option<BackendConn> {
+        let mut idle = self.lock();
+        if idle.back().is_some_and(BackendConn::can_move) { idle.pop_back() } else { None }
+    }
+}
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} idle", self.lock().len())
+    }
+}
+
+impl HostCounts {
+    /// The shelf of one more worker.
+    fn new_shelf(&self) -> Arc<Shelf> {
+        let shelf = Arc::new(Shelf::default());
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        // A worker that has forgotten the backend has left its shelf behind.
+        shelves.retain(|known| Arc::strong_count(known) > 1);
+        shelves.push(shelf.clone());
+        shelf
+    }
+
+    /// An idle connection of another worker, the one used last on its shelf.
+    fn take_from_others(&self, own: &Arc<Shelf>) -> Option<BackendConn> {
+        if self.idle.load(Relaxed) <= 0 {
+            return None;
+        }
+        let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        shelves.iter().filter(|shelf| !Arc::ptr_eq(shelf, own)).find_map(|shelf| shelf.take_movable())
+    }
+}
+
 impl Host {
-    /// The idle connection used last, if it is still good.
+    /// An idle connection that is still good: the one that this worker used last, or else another worker's.
     fn take_idle(self: &Rc<Self>) -> Option<PooledConn> {
         loop {
-            let mut conn = self.idle.borrow_mut().pop_back()?;
+            let conn = match self.shelf.take() {
+                Some(mut conn) => conn.is_quiet().then_some(conn),
+                None => self.counts.take_from_others(&self.shelf)?.move_here(),
+            };
             self.counts.idle.fetch_sub(1, Relaxed);
-            if conn.is_quiet() {
+            if let Some(conn) = conn {
                 self.busy.set(self.busy.get() + 1);
                 return Some(PooledConn { conn: Some(conn), host: Some(self.clone()), returned: false });
             }
@@ -145,16 +201,16 @@ impl Host {
             return;
         }
         let idle = self.counts.idle.fetch_add(1, Relaxed) + 1;
-        self.idle.borrow_mut().push_back(conn);
-        if usize::try_from(idle).unwrap_or(0) > self.max_idle && self.idle.borrow_mut().pop_front().is_some()
-        {
+        let mut shelf = self.shelf.lock();
+        shelf.push_back(conn);
+        if usize::try_from(idle).unwrap_or(0) > self.max_idle && shelf.pop_front().is_some() {
             self.counts.idle.fetch_sub(1, Relaxed);
             self.counts.open.fetch_sub(1, Relaxed);
         }
     }
 
     fn drop_idle(&self, keep: impl FnMut(&mut BackendConn) -> bool) {
-        let mut idle = self.idle.borrow_mut();
+        let mut idle = self.shelf.lock();
         let before = idle.len();
         idle.retain_mut(keep);
         let gone = i64::try_from(before - idle.len()).unwrap_or(0);
