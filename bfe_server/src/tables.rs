@@ -3,7 +3,7 @@
 use crate::cluster_stats::ClusterStats;
 use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
-use bfe_http::transport::{Transport, TransportConf};
+use bfe_http::transport::{Kind, Transport, TransportConf};
 use bfe_route::ServerRoutes;
 use rustc_hash::FxHashMap;
 use std::path::{Path, PathBuf};
@@ -50,8 +50,8 @@ pub(crate) struct Cluster {
 
 /// How the backends of a cluster are reached.
 pub(crate) enum ClusterTransport {
-    /// HTTP/1.
-    Http(Arc<Transport>),
+    /// By this transport.
+    Ready(Arc<Transport>),
     /// There is no transport for this protocol.
     Missing(&'static str),
 }
@@ -95,28 +95,37 @@ impl ServerData {
     }
 }
 
+/// How to reach the backends of a cluster: as before, connections included, where nothing that matters has
+/// changed.
 fn transport(conf: &ClusterConf, known: Option<&Cluster>) -> ClusterTransport {
     let backend = &conf.backend;
-    match backend.protocol {
-        Protocol::Http => {}
+    let kind = match (backend.protocol, &conf.https) {
+        (Protocol::Https, Some(https)) => Kind::Https(https.backend()),
         // Without TLS settings the reference speaks plain HTTP as well (config Q48).
-        Protocol::Https if conf.https.is_none() => {}
-        other => return ClusterTransport::Missing(other.as_str()),
-    }
+        (Protocol::Http | Protocol::Https, _) => Kind::Http,
+        (Protocol::Fcgi, _) => Kind::Fcgi(backend.fcgi.clone()),
+        (other, _) => return ClusterTransport::Missing(other.as_str()),
+    };
     let wanted = TransportConf {
         connect_timeout: backend.connect_timeout,
         response_header_timeout: backend.response_header_timeout,
         max_idle_per_host: backend.max_idle_conns_per_host,
         max_conns_per_host: backend.max_conns_per_host,
     };
-    match known.map(|k| &k.transport) {
+    let same_kind = |before: &ClusterConf| {
+        before.backend.protocol == backend.protocol
+            && before.backend.fcgi == backend.fcgi
+            && before.https == conf.https
+    };
+    match known.map(|k| (&k.transport, &k.conf)) {
         // A change of the connect timeout alone does not take effect by reload (CFG-149).
-        Some(ClusterTransport::Http(old))
-            if *old.conf()
-                == (TransportConf { connect_timeout: old.conf().connect_timeout, ..wanted.clone() }) =>
+        Some((ClusterTransport::Ready(old), before))
+            if same_kind(before)
+                && *old.conf()
+                    == (TransportConf { connect_timeout: old.conf().connect_timeout, ..wanted.clone() }) =>
         {
-            ClusterTransport::Http(Arc::clone(old))
+            ClusterTransport::Ready(Arc::clone(old))
         }
-        _ => ClusterTransport::Http(Arc::new(Transport::new(wanted))),
+        _ => ClusterTransport::Ready(Arc::new(Transport::new(kind, wanted))),
     }
 }

@@ -10,5 +10,7 @@ mod faults;
 mod framework;
 mod peers;
 mod process;
+mod programs;
 mod reload;
 mod tls;
+mod upstream;

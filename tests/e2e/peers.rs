@@ -1,9 +1,10 @@
 //! Other people's programs as clients and backends. One that is absent is a test that is skipped, and says so.
 
-use bfe_tests::{Backend, Bfe, Reply, Tree, peer, wait_until};
+use crate::programs::Nginx;
+use bfe_tests::{Backend, Bfe, Reply, Tree, peer};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// Runs curl; gives what it prints.
 fn curl(path: &Path, bfe: &Bfe, arguments: &[&str]) -> String {
@@ -58,47 +59,18 @@ fn curl_as_a_client() {
     bfe.wait_idle();
 }
 
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn nginx_as_a_backend() {
     let Some(path) = peer("nginx") else { return };
-    let dir = tempfile::tempdir().unwrap();
-    // Its port is that of a backend that refuses, so nobody else takes it before nginx does.
-    let reserved = Backend::refusing();
-    let port = reserved.port();
-    let tree = Tree::proxy(&reserved);
-    drop(reserved);
-    let here = dir.path().display();
-    let text = "0123456789abcdef".repeat(1 << 16);
-    fs::write(dir.path().join("file.txt"), &text).unwrap();
-    let conf = format!(
-        "daemon off; master_process off; pid {here}/pid; error_log {here}/error.log;\n\
-         events {{}}\n\
-         http {{ access_log off; client_body_temp_path {here}/b; proxy_temp_path {here}/p; fastcgi_temp_path {here}/f;\n\
-         uwsgi_temp_path {here}/u; scgi_temp_path {here}/s; gzip on; gzip_types text/plain; gzip_min_length 1; default_type text/plain;\n\
-         server {{ listen 127.0.0.1:{port}; root {here}; location /none {{ return 204; }} location /host {{ return 200 $http_host; }} }} }}\n"
+    let nginx = Nginx::start(
+        &path,
+        "gzip on; gzip_types text/plain; gzip_min_length 1; default_type text/plain;",
+        "listen 127.0.0.1:PORT; root HERE;\n\
+         location /none { return 204; } location /host { return 200 $http_host; }",
     );
-    fs::write(dir.path().join("nginx.conf"), conf).unwrap();
-    let child = Command::new(path)
-        .arg("-c")
-        .arg(dir.path().join("nginx.conf"))
-        .arg("-e")
-        .arg(dir.path().join("error.log"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _running = Running(child);
-    wait_until("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let text = "0123456789abcdef".repeat(1 << 16);
+    fs::write(nginx.dir().join("file.txt"), &text).unwrap();
+    let tree = Tree::proxy(nginx.backend());
     let bfe = Bfe::start(&tree);
     let mut client = bfe.client();
     let mut get =

@@ -42,7 +42,7 @@ pub struct Backend {
     port: u16,
     shared: Arc<Shared>,
     /// Keeps the port of a backend that refuses connections from being given to anybody else.
-    _reserved: Option<Socket>,
+    reserved: Option<Socket>,
 }
 
 struct Shared {
@@ -91,7 +91,7 @@ impl Backend {
         });
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || of_thread.accept(&listener));
-        Self { port, shared, _reserved: None }
+        Self { port, shared, reserved: None }
     }
 
     /// Answers every request in the same way.
@@ -124,7 +124,12 @@ impl Backend {
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
-        Self { port, shared, _reserved: Some(socket) }
+        Self { port, shared, reserved: Some(socket) }
+    }
+
+    /// Leaves the port of a backend that refuses to another program, for which it stands from now on.
+    pub fn free_port(&mut self) {
+        self.reserved = None;
     }
 
     /// Its port on the loopback address.

@@ -1,10 +1,10 @@
 //! The `tls` check (a handshake) and the `https` check (a handshake and a request).
 
+use super::CheckError;
 use super::http::{host_field, malformed, request_uri};
-use super::{CheckError, target};
-use crate::conf::cluster_conf::{CheckScheme, ClusterConf, HttpsConf};
+use crate::conf::cluster_conf::{CheckScheme, ClusterConf};
+use bfe_http::transport::server_name;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// How much of an answer is read at most, in bytes; its first line is all that counts.
 const MAX_ANSWER: usize = 4096;
@@ -24,7 +23,8 @@ pub(super) async fn exchange(stream: TcpStream, host: &str, conf: &ClusterConf) 
     let check = &conf.check;
     // The check of the file sees to it that there is one for these schemes.
     let tls = conf.check_tls.as_ref().ok_or_else(|| CheckError::Request("HTTPSConf".to_owned()))?;
-    let name = server_name(host, tls)?;
+    let name =
+        server_name(host, tls.insecure_skip_verify).ok_or_else(|| CheckError::Name(host.to_owned()))?;
     let mut stream = TlsConnector::from(Arc::clone(&tls.tls)).connect(name, stream).await?;
     if check.scheme == CheckScheme::Tls {
         return say_goodbye(&mut stream).await;
@@ -72,14 +72,4 @@ fn status_of(answer: &[u8]) -> Option<u16> {
         .skip(1)
         .find(|word| word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit()))?;
     digits.parse().ok()
-}
-
-/// Name or address to verify the certificate by. Without verification any text will do: what is no name is
-/// not sent as one.
-fn server_name(host: &str, tls: &HttpsConf) -> Result<ServerName<'static>, CheckError> {
-    match ServerName::try_from(target::unbracketed(host).to_owned()) {
-        Ok(name) => Ok(name),
-        Err(_) if tls.insecure_skip_verify => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into()),
-        Err(_) => Err(CheckError::Name(host.to_owned())),
-    }
 }

@@ -118,11 +118,14 @@ impl Sender {
             }
             let rest = self.out.get(self.done..).unwrap_or_default();
             let written = match (rest.is_empty(), self.piece.is_empty()) {
-                (true, true) if self.body_read => return Poll::Ready(Ok(())),
                 (true, true) => {
                     self.out.clear();
                     self.done = 0;
-                    return Poll::Pending;
+                    // Only TLS keeps something back; to a socket this is nothing.
+                    if let Err(e) = ready!(Pin::new(&mut *stream).poll_flush(cx)) {
+                        return Poll::Ready(Err(SendFailure::Write(e)));
+                    }
+                    return if self.body_read { Poll::Ready(Ok(())) } else { Poll::Pending };
                 }
                 (false, true) => Pin::new(&mut *stream).poll_write(cx, rest),
                 (_, false) => {
@@ -314,11 +317,7 @@ impl BackendConn {
                 client_timeout: false,
                 processing: false,
             },
-            SendFailure::Body(e) => TransportError::WriteRequest {
-                reason: e.to_string(),
-                client_timeout: matches!(e, BodyError::Timeout),
-                processing: matches!(e, BodyError::Processing(_)),
-            },
+            SendFailure::Body(e) => TransportError::of_request_body(&e),
         }
     }
 }

@@ -151,6 +151,20 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
     Ok((response, version))
 }
 
+/// Parses the head of a script's output: header fields without a first line; `head` is all of it, with its
+/// empty line.
+///
+/// # Errors
+/// See [`HeadError`].
+pub fn parse_cgi(mut head: BytesMut) -> Result<Header, HeadError> {
+    let fields = parse_fields(&mut head, 0, Strictness::Response)?;
+    let mut header = Header::for_head(head.freeze(), fields.len() + 8);
+    for field in fields.as_slice() {
+        header.push_wire(field.name, field.value);
+    }
+    Ok(header)
+}
+
 /// `Pragma: no-cache` alone gains a `Cache-Control: no-cache` (lifecycle 5.2).
 fn fix_pragma(header: &mut Header) {
     if header.get("Pragma") == Some(b"no-cache") && !header.contains("Cache-Control") {

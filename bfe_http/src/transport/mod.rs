@@ -3,10 +3,17 @@
 //! A [`Transport`] holds what all workers share of one cluster's backends: settings, and the limits that
 //! count over the whole process. The connections themselves are kept by the [`Pool`] of each worker.
 
+pub mod fcgi;
 mod pool;
+mod tls;
+
+pub use tls::{TlsBackend, server_name};
 
 pub use pool::{Pool, PooledConn};
 
+use crate::BodyError;
+use crate::h1::Stream;
+use fcgi::FcgiConf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -77,10 +84,33 @@ pub enum TransportError {
     ResponseHeadTimeout,
 }
 
+impl TransportError {
+    /// The body of the request could not be read.
+    pub(crate) fn of_request_body(error: &BodyError) -> Self {
+        Self::WriteRequest {
+            reason: error.to_string(),
+            client_timeout: matches!(error, BodyError::Timeout),
+            processing: matches!(error, BodyError::Processing(_)),
+        }
+    }
+}
+
+/// What is spoken with the backends of a cluster.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// HTTP/1.
+    Http,
+    /// HTTP/1 inside TLS.
+    Https(TlsBackend),
+    /// FastCGI.
+    Fcgi(FcgiConf),
+}
+
 /// What all workers share of one cluster's backends.
 #[derive(Debug)]
 pub struct Transport {
     id: u64,
+    kind: Kind,
     conf: TransportConf,
     hosts: Mutex<Vec<(Arc<str>, Arc<HostCounts>)>>,
 }
@@ -97,9 +127,15 @@ pub(crate) struct HostCounts {
 impl Transport {
     /// A transport with those settings.
     #[must_use]
-    pub fn new(conf: TransportConf) -> Self {
+    pub fn new(kind: Kind, conf: TransportConf) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { id: NEXT.fetch_add(1, Relaxed), conf, hosts: Mutex::new(Vec::new()) }
+        Self { id: NEXT.fetch_add(1, Relaxed), kind, conf, hosts: Mutex::new(Vec::new()) }
+    }
+
+    /// What it speaks.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// Its settings.
@@ -119,6 +155,18 @@ impl Transport {
         let counts = Arc::new(HostCounts::default());
         hosts.push((addr.clone(), counts.clone()));
         counts
+    }
+}
+
+impl Transport {
+    /// A new connection to `addr`, ready for its first request.
+    async fn dial(&self, addr: &str) -> Result<Stream, String> {
+        let tcp = connect(addr, self.conf.connect_timeout).await?;
+        match &self.kind {
+            // A handshake takes memory that a connection does not.
+            Kind::Https(tls) => Box::pin(tls.shake_hands(tcp, addr)).await,
+            Kind::Http | Kind::Fcgi(_) => Ok(Stream::Tcp(tcp)),
+        }
     }
 }
 

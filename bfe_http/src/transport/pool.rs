@@ -4,9 +4,9 @@
 //! that has none left takes one from another's shelf before it makes a new one: what the reference's single
 //! pool would have reused is reused here too.
 
-use super::{HostCounts, Transport, TransportError, connect, http_state};
+use super::{HostCounts, Transport, TransportError, http_state};
+use crate::h1::client;
 use crate::h1::client::BackendConn;
-use crate::h1::{Stream, client};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
@@ -76,9 +76,9 @@ impl Pool {
             .reserve()
             .map_err(|max| fail(format!("cm key[|http|{addr}] greater than max conns[{max}]")))?;
         http_state::group().inc(http_state::HTTP_BACKEND_CONN_ALL);
-        let stream = connect(addr, transport.conf().connect_timeout).await.map_err(fail)?;
+        let stream = transport.dial(addr).await.map_err(fail)?;
         http_state::group().inc(http_state::HTTP_BACKEND_CONN_SUCC);
-        Ok(reserved.filled(BackendConn::new(Stream::Tcp(stream))))
+        Ok(reserved.filled(BackendConn::new(stream)))
     }
 
     fn host(&self, transport: &Arc<Transport>, addr: &Arc<str>) -> Rc<Host> {

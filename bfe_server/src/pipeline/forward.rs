@@ -9,8 +9,9 @@ use bfe_balance::{Backend, BalanceError};
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::Response;
 use bfe_http::h1::client;
-use bfe_http::transport::TransportError;
+use bfe_http::transport::{Kind, Transport, TransportError, fcgi};
 use bfe_module::HandlerResult;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,25 +107,55 @@ async fn attempt(
 ) -> Result<Response, TransportError> {
     let addr = &backend.addr_info;
     let transport = match &cluster.transport {
-        ClusterTransport::Http(transport) => transport,
+        ClusterTransport::Ready(transport) => transport,
         ClusterTransport::Missing(protocol) => {
             let reason = format!("protocol {protocol} has no transport");
             return Err(TransportError::Connect { reason, addr: Arc::clone(addr) });
         }
     };
     req.http.state.connect_backend_start = Some(start);
+    match transport.kind() {
+        Kind::Http => over_http1(worker, cluster, transport, addr, req, "http", start).await,
+        // Rare, and not to make the memory of each request larger.
+        Kind::Https(_) => Box::pin(over_http1(worker, cluster, transport, addr, req, "https", start)).await,
+        Kind::Fcgi(conf) => {
+            let host = cluster.conf.basic.disable_host_header.then_some(addr.as_bytes());
+            let remote = req.session.remote_addr;
+            let asked = fcgi::Asked { addr, remote, host, conf, limits: transport.conf() };
+            let answer = Box::pin(fcgi::round_trip(&mut req.http, &asked, out_request::is_forwarded)).await;
+            req.http.state.connect_backend_end = Some(start);
+            set_url(req, "http", Bytes::copy_from_slice(addr.as_bytes()));
+            answer
+        }
+    }
+}
+
+/// One attempt by HTTP/1.
+async fn over_http1(
+    worker: &Worker,
+    cluster: &Cluster,
+    transport: &Arc<Transport>,
+    addr: &Arc<str>,
+    req: &mut Request,
+    scheme: &'static str,
+    start: Instant,
+) -> Result<Response, TransportError> {
     let connection = worker.pool().get(transport, addr).await;
     req.http.state.connect_backend_end = Some(start);
     let connection = connection?;
     let disable_host = cluster.conf.basic.disable_host_header;
     let outgoing = out_request::encode(req, addr, disable_host, worker.take_buffer());
-    // Modules after this point see where the request went (LIFE-55).
-    req.http.url.scheme = bytes::Bytes::from_static(b"http");
-    req.http.url.host = connection.addr();
+    set_url(req, scheme, connection.addr());
     let timeout = transport.conf().response_header_timeout;
     let (response, buffer) = client::round_trip(connection, outgoing, start, timeout).await?;
     worker.give_buffer(buffer);
     Ok(response)
+}
+
+/// Modules after this point see where the request went (LIFE-55).
+fn set_url(req: &mut Request, scheme: &'static str, host: Bytes) {
+    req.http.url.scheme = Bytes::from_static(scheme.as_bytes());
+    req.http.url.host = host;
 }
 
 /// Tells the backend's health how the attempt went by its status.

@@ -28,7 +28,7 @@ pub(super) fn encode(
         host: if disable_host || http.host.is_empty() { addr.as_bytes() } else { &http.host },
         framing,
     };
-    encode::request_head(&mut buffer, &head, &http.header, |name, value| !is_hop_by_hop(name, value));
+    encode::request_head(&mut buffer, &head, &http.header, is_forwarded);
     Outgoing {
         head: buffer,
         body: std::mem::take(&mut http.body),
@@ -37,9 +37,9 @@ pub(super) fn encode(
     }
 }
 
-/// Whether a field is between the client and us alone. One with an empty value passes (Q50), as does what
-/// `Connection` names.
-fn is_hop_by_hop(name: &[u8], value: &[u8]) -> bool {
+/// Whether a backend gets a field: not where it is between the client and us alone. One with an empty value
+/// passes (Q50), as does what `Connection` names.
+pub(super) fn is_forwarded(name: &[u8], value: &[u8]) -> bool {
     let hop = match name {
         b"Connection"
         | b"Keep-Alive"
@@ -51,7 +51,7 @@ fn is_hop_by_hop(name: &[u8], value: &[u8]) -> bool {
         b"Te" => value != b"trailers",
         _ => false,
     };
-    hop && !value.is_empty()
+    !hop || value.is_empty()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::raw::{
     RawBackendConf, RawCheckConf, RawCluster, RawClusterBasic, RawClusterConf, RawGslbBasic, RawHashConf,
 };
 use super::sections::{
-    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FcgiConf, FlushMode, GslbBasic, HashConf,
+    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FlushMode, GslbBasic, HashConf,
     HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
 };
 use super::status::{OutlierCodes, StatusExpect, StatusRange};
@@ -13,6 +13,7 @@ use super::table::{ClusterConf, ClusterTable};
 use bfe_basic::conf::json::{Path, Source};
 use bfe_basic::conf::{ConfErrors, Faults};
 use bfe_basic::json_path;
+use bfe_http::transport::fcgi::FcgiConf;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

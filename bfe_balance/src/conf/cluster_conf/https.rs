@@ -6,6 +6,7 @@ mod verify;
 use super::raw::RawHttpsConf;
 use bfe_basic::conf::json::{Path, Source};
 use bfe_basic::conf::{Faults, read_bytes};
+use bfe_http::transport::TlsBackend;
 use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -50,6 +51,16 @@ impl PartialEq for HttpsConf {
 impl Eq for HttpsConf {}
 
 impl HttpsConf {
+    /// What a transport needs of it.
+    #[must_use]
+    pub fn backend(&self) -> TlsBackend {
+        TlsBackend {
+            name: self.rs_host.clone(),
+            insecure: self.insecure_skip_verify,
+            config: Arc::clone(&self.tls),
+        }
+    }
+
     /// Reads the files that the section names. What is wrong with them goes into `faults`; the result is
     /// then not to be used.
     pub(super) fn load(

@@ -12,7 +12,7 @@ mod table;
 pub use ai::{AiConf, AiKey, AiKeyPolicy, ModelPrice, ModelTable};
 pub use https::HttpsConf;
 pub use sections::{
-    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FcgiConf, FlushMode, GslbBasic, HashConf,
+    BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FlushMode, GslbBasic, HashConf,
     HashHeader, HashStrategy, HostType, Protocol, RetryLevel,
 };
 pub use status::{OutlierCodes, StatusExpect, StatusMismatch, StatusRange};

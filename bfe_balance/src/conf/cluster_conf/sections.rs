@@ -1,7 +1,7 @@
 //! The sections of a cluster, checked: every default filled in, durations as such, names as enums.
 
 use super::{OutlierCodes, StatusExpect, StatusRange};
-use std::collections::BTreeMap;
+use bfe_http::transport::fcgi::FcgiConf;
 use std::time::Duration;
 
 /// Protocol towards backends.
@@ -98,15 +98,6 @@ impl Default for BackendConf {
             fcgi: FcgiConf::default(),
         }
     }
-}
-
-/// FastCGI settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FcgiConf {
-    /// Root of the scripts.
-    pub root: String,
-    /// More variables; they override those that BFE makes.
-    pub env_vars: BTreeMap<String, String>,
 }
 
 /// What a health check does.
