@@ -108,5 +108,58 @@ fn modules(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, modules);
+/// Lists of 1,000 rules in three modules, by the kind of condition; beside them the last rule alone.
+fn long_lists(c: &mut Criterion) {
+    let kinds: [(&str, fn(usize) -> String); 5] = [
+        ("paths", |i| format!(r#"req_path_prefix_in(\"/a/b{i}\", false)"#)),
+        ("hosts and paths", |i| format!(r#"req_host_in(\"example.org\") && req_path_in(\"/a/{i}\", false)"#)),
+        ("fields", |i| format!(r#"req_header_value_in(\"X-Key\", \"{i}\", false)"#)),
+        ("regular expressions", |i| format!(r#"req_path_regmatch(\"^/r{i}/\")"#)),
+        ("addresses", |i| format!(r#"req_cip_range(\"10.0.{0}.{1}\", \"10.0.{0}.{1}\")"#, i / 250, i % 250)),
+    ];
+    for (kind, condition) in kinds {
+        for numbers in [999..1000, 0..1000] {
+            let tree = tempfile::tempdir().unwrap();
+            for (module, file, rest) in [
+                (
+                    "mod_header",
+                    "mod_header.data",
+                    r#""Last":true,"Actions":[{"Cmd":"REQ_HEADER_SET","Params":["X-A","1"]}]"#,
+                ),
+                (
+                    "mod_rewrite",
+                    "rewrite.data",
+                    r#""Last":true,"Actions":[{"Cmd":"PATH_PREFIX_ADD","Params":["/x"]}]"#,
+                ),
+                ("mod_block", "block_rules.data", r#""Name":"nNUMBER","Action":{"Cmd":"CLOSE","Params":[]}"#),
+            ] {
+                let folder = tree.path().join(module);
+                std::fs::create_dir(&folder).unwrap();
+                let rules: Vec<_> = numbers
+                    .clone()
+                    .map(|i| {
+                        format!(r#"{{"Cond":"{}",{}}}"#, condition(i), rest.replace("NUMBER", &i.to_string()))
+                    })
+                    .collect();
+                let text = format!(r#"{{"Version":"1","Config":{{"p":[{}]}}}}"#, rules.join(","));
+                std::fs::write(folder.join(file), text).unwrap();
+                let conf = match module {
+                    "mod_header" => "[Basic]\nDisableDefaultHeader = true\n",
+                    "mod_block" => {
+                        std::fs::write(folder.join("ip_blocklist.data"), "").unwrap();
+                        "[Basic]\nProductRulePath = mod_block/block_rules.data\nIPBlocklistPath = mod_block/ip_blocklist.data\n"
+                    }
+                    _ => "[Basic]\n",
+                };
+                std::fs::write(folder.join(format!("{module}.conf")), conf).unwrap();
+            }
+            let callbacks = callbacks(tree.path(), &["mod_header", "mod_rewrite", "mod_block"]);
+            c.bench_function(&format!("three modules, {} rules of {kind}", numbers.len()), |b| {
+                b.iter_batched_ref(|| request("p"), |req| run(&callbacks, req), BatchSize::SmallInput);
+            });
+        }
+    }
+}
+
+criterion_group!(benches, modules, long_lists);
 criterion_main!(benches);

@@ -59,6 +59,11 @@ impl RangeSet {
         *self = Self::new(std::mem::take(&mut self.0));
     }
 
+    /// The ranges, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u128, u128)> {
+        self.0.iter().copied()
+    }
+
     /// How many separate ranges there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -11,10 +11,10 @@ mod address;
 pub mod ast;
 mod build;
 mod explain;
+mod facet;
 mod fold;
 pub mod hash;
 pub mod json;
-mod keys;
 mod matcher;
 mod parse;
 mod prepared;
@@ -28,6 +28,7 @@ pub mod time;
 
 pub(crate) use address::{RangeSet, number as address_number};
 pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
+pub use facet::{Facet, Requirement};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
 

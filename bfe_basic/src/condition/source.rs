@@ -4,6 +4,7 @@ use crate::{NeedBody, Request, Session};
 use std::net::IpAddr;
 
 /// A value that a primitive tests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     Host,
     HostTag,
@@ -80,7 +81,7 @@ fn port(authority: &[u8]) -> &[u8] {
 }
 
 /// An address that a primitive tests.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     /// The client, as far as trusted headers tell.
     Client,

@@ -1,7 +1,7 @@
 //! `block_rules.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use serde::Deserialize;
@@ -59,6 +59,10 @@ impl RawRule for RawBlockRule {
             return Err(inside("Params", format!("params num should be 0: {}", params.len())));
         }
         Ok(BlockRule { condition, name, command })
+    }
+
+    fn index(rules: &[BlockRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn check_product(rules: &[BlockRule]) -> Result<(), (usize, RuleFault)> {

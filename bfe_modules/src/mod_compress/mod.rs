@@ -54,7 +54,7 @@ mod stream;
 use crate::accept_encoding::accepts;
 use crate::module_conf;
 use crate::rule_file::walk::first_match;
-use crate::rule_file::{ReloadAnswer, RuleFile};
+use crate::rule_file::{ReloadAnswer, RuleFile, RuleList};
 use bfe_basic::{NeedBody, Request};
 use bfe_http::Body;
 use bfe_module::{Callbacks, HandlerResult, InitError, Module, WebHandlers};
@@ -116,7 +116,8 @@ fn compress(rules: &RuleFile<RawCompressRule>, req: &mut Request) -> Result<Hand
     }
     let table = rules.current();
     let encoded = is_encoded(req);
-    let rules = if encoded { &[] } else { table.rules(&req.route.product).unwrap_or_default() };
+    let rules =
+        if encoded { RuleList::default() } else { table.rules(&req.route.product).unwrap_or_default() };
     // Before anything is counted: a rule that wants the body has this called again.
     let rule = first_match(rules, req)?;
     let group = state::group();

@@ -1,7 +1,7 @@
 //! `compress_rule.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use serde::Deserialize;
@@ -68,6 +68,10 @@ impl RawRule for RawCompressRule {
         };
         let flush_size = between("FlushSize", action.flush_size, 64, 4096)?;
         Ok(CompressRule { condition, method, flush_size: usize::try_from(flush_size).unwrap_or_default() })
+    }
+
+    fn index(rules: &[CompressRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

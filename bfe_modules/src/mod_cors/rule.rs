@@ -1,7 +1,7 @@
 //! `cors_rule.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, Version, condition};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, Version, condition};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use bytes::Bytes;
@@ -91,6 +91,10 @@ impl RawRule for RawCorsRule {
             allow_headers: list("AccessControlAllowHeaders", &self.access_control_allow_headers)?,
             max_age,
         })
+    }
+
+    fn index(rules: &[CorsRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rule file: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use crate::url_edit;
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
@@ -55,6 +55,10 @@ impl RawRule for RawErrorsRule {
             RuleFault::new(json_path!["Actions"], format!("should contain 1 actions, not {count}"))
         })?;
         Ok(ErrorsRule { condition, answer: action.check()? })
+    }
+
+    fn index(rules: &[ErrorsRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

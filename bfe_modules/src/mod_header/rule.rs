@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::check::RawAction;
 use crate::rule_file::walk::{Conditional, Successive};
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::conf::json::Path as JsonPath;
 use bfe_basic::json_path;
@@ -46,6 +46,10 @@ impl RawRule for RawHeaderRule {
             if action.is_for_response() { &mut response } else { &mut request }.push(action);
         }
         Ok(HeaderRule { condition, request, response, last })
+    }
+
+    fn index(rules: &[HeaderRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! The rule file: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, Version, condition};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, Version, condition};
 use bfe_basic::condition::Condition;
 use serde::Deserialize;
 
@@ -21,6 +21,10 @@ impl RawRule for RawMarkdownRule {
 
     fn check(self) -> Result<MarkdownRule, RuleFault> {
         condition(self.cond).map(MarkdownRule)
+    }
+
+    fn index(rules: &[MarkdownRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! `redirect.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use serde::Deserialize;
@@ -62,6 +62,10 @@ impl RawRule for RawRedirectRule {
             Some(status) => status_code(status)?,
         };
         Ok(RedirectRule { condition, target, status })
+    }
+
+    fn index(rules: &[RedirectRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! `rewrite.data`: one rule.
 
 use crate::rule_file::walk::{Conditional, Successive};
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::action::{Action, Command};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
@@ -50,6 +50,10 @@ impl RawRule for RawRewriteRule {
                 .map_err(|e| RuleFault::new(json_path!["Actions", index], e.to_string()))?;
         }
         Ok(RewriteRule { condition, actions, last })
+    }
+
+    fn index(rules: &[RewriteRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! The rule file: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use bytes::Bytes;
@@ -122,6 +122,10 @@ impl RawRule for RawStickyRule {
         };
         let cookie = self.cookie_key.unwrap_or_else(|| "bfe_ssbl".into()).into();
         Ok(Arc::new(StickyRule { condition, cookie, kind }))
+    }
+
+    fn index(rules: &[Arc<StickyRule>]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! `static_rule.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, condition, required};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use serde::Deserialize;
@@ -64,6 +64,10 @@ impl RawRule for RawStaticRule {
             exists(&Path::new(&root).join(default.trim_start_matches('/')), "Default File")?;
         }
         Ok(StaticRule { condition, site: Arc::new(Site { root: root.into(), default }) })
+    }
+
+    fn index(rules: &[StaticRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(is_null: bool) -> Option<&'static str> {

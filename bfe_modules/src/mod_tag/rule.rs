@@ -1,7 +1,7 @@
 //! `tag_rule.data`: one rule.
 
 use crate::rule_file::walk::{Conditional, Successive};
-use crate::rule_file::{RawRule, RuleFault, Version, condition};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, Version, condition};
 use bfe_basic::condition::Condition;
 use bfe_basic::json_path;
 use serde::Deserialize;
@@ -47,6 +47,10 @@ impl RawRule for RawTagRule {
             }
         }
         Ok(TagRule { condition, name, value, last: self.last })
+    }
+
+    fn index(rules: &[TagRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 }
 

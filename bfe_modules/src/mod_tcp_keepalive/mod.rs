@@ -108,7 +108,7 @@ impl Module for ModuleTcpKeepalive {
 fn accept(rules: &RuleFile<RawKeepaliveRule>, session: &Session) {
     let (Some(vip), Some(product)) = (session.vip, session.product.borrow().clone()) else { return };
     let table = rules.current();
-    let rule = table.rules(&product).unwrap_or_default().iter().find(|rule| rule.is_for(vip));
+    let rule = table.rules(&product).unwrap_or_default().all().iter().find(|rule| rule.is_for(vip));
     let Some(rule) = rule else { return };
     state::group().inc(state::CONN_TO_SET);
     session.keepalive.set(Some(KeepaliveChange {

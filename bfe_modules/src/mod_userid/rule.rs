@@ -1,7 +1,7 @@
 //! `userid_rule.data`: one rule.
 
 use crate::rule_file::walk::Conditional;
-use crate::rule_file::{RawRule, RuleFault, Version, condition, required};
+use crate::rule_file::{RawRule, RuleFault, RuleIndex, Version, condition, required};
 use bfe_basic::condition::Condition;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -52,6 +52,10 @@ impl RawRule for RawUserIdRule {
             path: params.path.into(),
             max_age: params.max_age,
         })
+    }
+
+    fn index(rules: &[UserIdRule]) -> Option<RuleIndex> {
+        RuleIndex::new(rules.iter().map(Conditional::condition))
     }
 
     fn no_rules(_is_null: bool) -> Option<&'static str> {

@@ -5,9 +5,11 @@
 //! places, reloading and looking up the rules of a product are done here, walking through them in
 //! [`walk`].
 
+mod index;
 mod raw;
 pub mod walk;
 
+pub use index::{RuleIndex, RuleList};
 pub use raw::{RawRule, RuleFault, Version, condition, required};
 
 use arc_swap::ArcSwap;
@@ -35,7 +37,20 @@ struct RawFile<R> {
 pub struct RuleTable<R> {
     version: String,
     /// Names come from the file alone, so that a fast hash does.
-    products: HashMap<Box<str>, Vec<R>, FixedState>,
+    products: HashMap<Box<str>, Product<R>, FixedState>,
+}
+
+/// The rules of a product, in the order of the file.
+#[derive(Debug)]
+struct Product<R> {
+    rules: Vec<R>,
+    index: Option<RuleIndex>,
+}
+
+impl<R> Product<R> {
+    fn list(&self) -> RuleList<'_, R> {
+        RuleList::new(&self.rules, self.index.as_ref())
+    }
 }
 
 impl<R> Default for RuleTable<R> {
@@ -47,12 +62,12 @@ impl<R> Default for RuleTable<R> {
 impl<R> RuleTable<R> {
     /// The rules of a product, in the order of the file; `None` where the file does not name it.
     #[must_use]
-    pub fn rules(&self, product: &str) -> Option<&[R]> {
+    pub fn rules(&self, product: &str) -> Option<RuleList<'_, R>> {
         // A file without rules costs nothing.
         if self.products.is_empty() {
             return None;
         }
-        self.products.get(product).map(Vec::as_slice)
+        self.products.get(product).map(Product::list)
     }
 
     /// Label of the file.
@@ -63,7 +78,7 @@ impl<R> RuleTable<R> {
 
     /// All products with their rules, in no order.
     pub fn products(&self) -> impl Iterator<Item = (&str, &[R])> {
-        self.products.iter().map(|(product, rules)| (product.as_ref(), rules.as_slice()))
+        self.products.iter().map(|(name, product)| (name.as_ref(), product.rules.as_slice()))
     }
 
     /// Reads a file.
@@ -119,7 +134,8 @@ impl<R> RuleTable<R> {
             {
                 faults.push_with(|| at(index, fault));
             }
-            products.insert(product.into_boxed_str(), rules);
+            let index = Raw::index(&rules);
+            products.insert(product.into_boxed_str(), Product { rules, index });
         }
         faults.into_result()?;
         Ok(Self { version: raw.version.unwrap_or_default(), products })
@@ -218,8 +234,8 @@ mod tests {
         let table =
             load(r#"{"version":"v","CONFIG":{"p":[{"cond":"default_t()"}],"q":null}} trailing"#).unwrap();
         assert_eq!(table.version(), "v");
-        assert_eq!(table.rules("p").map(<[_]>::len), Some(1));
-        assert_eq!(table.rules("q").map(<[_]>::len), Some(0));
+        assert_eq!(table.rules("p").map(|p| p.all().len()), Some(1));
+        assert_eq!(table.rules("q").map(|q| q.all().len()), Some(0));
         assert!(table.rules("r").is_none());
     }
 

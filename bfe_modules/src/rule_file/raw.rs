@@ -1,5 +1,6 @@
 //! One rule as it is written, and what can be wrong with it.
 
+use super::RuleIndex;
 use bfe_basic::condition::Condition;
 use bfe_basic::conf::json::Path as JsonPath;
 use bfe_basic::json_path;
@@ -27,6 +28,12 @@ pub trait RawRule: DeserializeOwned + 'static {
     /// The index of the rule, and what is wrong with it.
     fn check_product(_rules: &[Self::Rule]) -> Result<(), (usize, RuleFault)> {
         Ok(())
+    }
+
+    /// An index over the rules of one product, for modules that look for the rules whose condition matches.
+    #[must_use]
+    fn index(_rules: &[Self::Rule]) -> Option<RuleIndex> {
+        None
     }
 
     /// What is missing where a product has `null` instead of rules (`is_null`), or an empty list; `None`

@@ -1,5 +1,6 @@
 //! Walking through the rules of a product: to the first that matches, or along all that do.
 
+use super::RuleList;
 use bfe_basic::condition::Condition;
 use bfe_basic::{BodyPeek, ContextValue, NeedBody, Request};
 
@@ -19,8 +20,11 @@ pub trait Successive: Conditional {
 ///
 /// # Errors
 /// [`NeedBody`] where a condition wants the request body.
-pub fn first_match<'r, R: Conditional>(rules: &'r [R], req: &Request) -> Result<Option<&'r R>, NeedBody> {
-    for rule in rules {
+pub fn first_match<'r, R: Conditional>(
+    rules: impl Into<RuleList<'r, R>>,
+    req: &Request,
+) -> Result<Option<&'r R>, NeedBody> {
+    for (_, rule) in rules.into().candidates(req, 0) {
         if rule.condition().matches(req)? {
             return Ok(Some(rule));
         }
@@ -38,7 +42,7 @@ pub fn first_match<'r, R: Conditional>(rules: &'r [R], req: &Request) -> Result<
 /// # Errors
 /// [`NeedBody`] where a condition wants the request body.
 pub fn apply_matching<R: Successive>(
-    lists: &[&[R]],
+    lists: &[RuleList<'_, R>],
     req: &mut Request,
     resume: &'static str,
     apply: impl FnMut(&R, &mut Request),
@@ -51,7 +55,7 @@ pub fn apply_matching<R: Successive>(
 /// # Errors
 /// [`NeedBody`] where a condition wants the request body.
 pub fn apply_matching_where<R: Successive>(
-    lists: &[&[R]],
+    lists: &[RuleList<'_, R>],
     req: &mut Request,
     resume: &'static str,
     wanted: impl Fn(&R) -> bool,
@@ -61,7 +65,11 @@ pub fn apply_matching_where<R: Successive>(
     let mut applied = first_rule > 0 || first_list > 0;
     for (at_list, rules) in lists.iter().enumerate().skip(first_list) {
         let skipped = if at_list == first_list { first_rule } else { 0 };
-        for (at_rule, rule) in rules.iter().enumerate().skip(skipped).filter(|(_, rule)| wanted(rule)) {
+        let mut candidates = rules.candidates(req, skipped);
+        while let Some((at_rule, rule)) = candidates.next() {
+            if !wanted(rule) {
+                continue;
+            }
             match rule.condition().matches(req) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -70,6 +78,7 @@ pub fn apply_matching_where<R: Successive>(
                     if rule.is_last() {
                         break;
                     }
+                    candidates.look_again(req, at_rule + 1);
                 }
                 Err(NeedBody) => {
                     if applied {
@@ -141,7 +150,7 @@ mod tests {
             rule("default_t()", "p4", false),
         ];
         let mut req = testing::request("GET", "/");
-        apply_matching(&[&global, &product], &mut req, "r", mark).unwrap();
+        apply_matching(&[global[..].into(), product[..].into()], &mut req, "r", mark).unwrap();
         assert_eq!(marks(&req), "g1,p2,p3");
     }
 
@@ -154,9 +163,9 @@ mod tests {
         ];
         let mut req = testing::request("POST", "/");
         req.http.body = bfe_http::Body::Full(Bytes::from_static(b"{\"k\":\"v\"}"));
-        assert_eq!(apply_matching(&[&lists], &mut req, "r", mark), Err(NeedBody));
+        assert_eq!(apply_matching(&[lists[..].into()], &mut req, "r", mark), Err(NeedBody));
         req.body_peek = BodyPeek::Read(Bytes::from_static(b"{\"k\":\"v\"}"));
-        assert_eq!(apply_matching(&[&lists], &mut req, "r", mark), Ok(()));
+        assert_eq!(apply_matching(&[lists[..].into()], &mut req, "r", mark), Ok(()));
         assert_eq!(marks(&req), "a,b,c");
         assert!(req.context.get("r").is_none());
     }

@@ -26,6 +26,8 @@ pub(crate) struct Pattern {
     regex: Regex,
     /// Whether an empty match can be found between the bytes of a character, where there is none.
     splits_characters: bool,
+    /// What every match begins with, where it has to be at the start of the text.
+    beginning: Box<[u8]>,
 }
 
 /// Patterns up to this height are compiled on the stack of the caller.
@@ -39,7 +41,13 @@ impl Pattern {
         let fail = |reason: String| format!("compile regexp err error parsing regexp: {reason}");
         let translated = syntax::translate(pattern).map_err(fail)?;
         let regex = compile(&translated).ok_or_else(|| fail(format!("expression too large: `{pattern}`")))?;
-        Ok(Self { regex, splits_characters: translated.has_non_boundary })
+        let beginning = literal_beginning(pattern).into();
+        Ok(Self { regex, splits_characters: translated.has_non_boundary, beginning })
+    }
+
+    /// What a text must begin with to match; empty where that cannot be told plainly.
+    pub(crate) fn beginning(&self) -> &[u8] {
+        &self.beginning
     }
 
     /// Whether the pattern is found in the text; each byte of it that is not UTF-8 counts as U+FFFD.
@@ -64,6 +72,29 @@ impl Pattern {
         }
         false
     }
+}
+
+/// The letters that a value must begin with to match a regular expression; empty where that is not plain.
+fn literal_beginning(pattern: &str) -> Vec<u8> {
+    let Some(rest) = pattern.strip_prefix('^').filter(|rest| !rest.contains('|')) else { return Vec::new() };
+    let mut literal = Vec::new();
+    let mut letters = rest.bytes().peekable();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            b'\\' => match letters.next() {
+                Some(escaped) if escaped.is_ascii_punctuation() => escaped,
+                _ => break,
+            },
+            plain if plain.is_ascii_alphanumeric() || b"/-_ :,;=%&~@!<>\"'#".contains(&plain) => plain,
+            _ => break,
+        };
+        // What may be left out, or comes in numbers, is not certain.
+        if letters.peek().is_some_and(|next| b"*?+{".contains(next)) {
+            break;
+        }
+        literal.push(letter);
+    }
+    literal
 }
 
 /// Compiles; `None` where the result would be too large.
