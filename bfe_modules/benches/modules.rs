@@ -108,9 +108,12 @@ fn modules(c: &mut Criterion) {
     });
 }
 
+/// A kind of condition, and how one of that number is written.
+type ConditionKind = (&'static str, fn(usize) -> String);
+
 /// Lists of 1,000 rules in three modules, by the kind of condition; beside them the last rule alone.
 fn long_lists(c: &mut Criterion) {
-    let kinds: [(&str, fn(usize) -> String); 5] = [
+    let kinds: [ConditionKind; 5] = [
         ("paths", |i| format!(r#"req_path_prefix_in(\"/a/b{i}\", false)"#)),
         ("hosts and paths", |i| format!(r#"req_host_in(\"example.org\") && req_path_in(\"/a/{i}\", false)"#)),
         ("fields", |i| format!(r#"req_header_value_in(\"X-Key\", \"{i}\", false)"#)),
