@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 44] = [
+const TREE: [(&str, &str); 46] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -42,6 +42,8 @@ const TREE: [(&str, &str); 44] = [
     ("mod_header/mod_header.conf", include_str!("../../conf/mod_header/mod_header.conf")),
     ("mod_markdown/mod_markdown.conf", include_str!("../../conf/mod_markdown/mod_markdown.conf")),
     ("mod_markdown/mod_markdown.data", include_str!("../../conf/mod_markdown/mod_markdown.data")),
+    ("mod_prison/mod_prison.conf", include_str!("../../conf/mod_prison/mod_prison.conf")),
+    ("mod_prison/prison.data", include_str!("../../conf/mod_prison/prison.data")),
     ("mod_redirect/mod_redirect.conf", include_str!("../../conf/mod_redirect/mod_redirect.conf")),
     ("mod_redirect/redirect.data", include_str!("../../conf/mod_redirect/redirect.data")),
     ("mod_rewrite/mod_rewrite.conf", include_str!("../../conf/mod_rewrite/mod_rewrite.conf")),

@@ -15,6 +15,7 @@ pub mod mod_header;
 pub mod mod_http_code;
 pub mod mod_logid;
 pub mod mod_markdown;
+pub mod mod_prison;
 pub mod mod_redirect;
 pub mod mod_rewrite;
 pub mod mod_session_sticky;
@@ -44,6 +45,7 @@ pub fn registry() -> Registry {
     registry.add(mod_tag::ModuleTag);
     registry.add(mod_cors::ModuleCors);
     registry.add(mod_block::ModuleBlock);
+    registry.add(mod_prison::ModulePrison);
     registry.add(mod_redirect::ModuleRedirect);
     registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);

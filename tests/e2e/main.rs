@@ -11,4 +11,5 @@ mod framework;
 mod peers;
 mod process;
 mod reload;
+mod security;
 mod tls;

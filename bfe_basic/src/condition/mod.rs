@@ -30,6 +30,7 @@ pub(crate) use address::{RangeSet, number as address_number};
 pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
+pub use regex::Pattern;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;
