@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 46] = [
+const TREE: [(&str, &str); 49] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -29,6 +29,9 @@ const TREE: [(&str, &str); 46] = [
     ("tls_conf/certs/test_only.crt", include_str!("../../conf/tls_conf/certs/test_only.crt")),
     ("tls_conf/certs/test_only.key", include_str!("../../conf/tls_conf/certs/test_only.key")),
     ("tls_conf/client_crl/README", include_str!("../../conf/tls_conf/client_crl/README")),
+    ("mod_auth_basic/auth_basic_rule.data", include_str!("../../conf/mod_auth_basic/auth_basic_rule.data")),
+    ("mod_auth_basic/mod_auth_basic.conf", include_str!("../../conf/mod_auth_basic/mod_auth_basic.conf")),
+    ("mod_auth_basic/userfile", include_str!("../../conf/mod_auth_basic/userfile")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),

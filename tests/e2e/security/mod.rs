@@ -1,5 +1,6 @@
 //! Modules that let requests pass or not, through the front door.
 
+mod auth_basic;
 mod prison;
 
 use bfe_tests::Bfe;
