@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 49] = [
+const TREE: [(&str, &str); 52] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -32,6 +32,9 @@ const TREE: [(&str, &str); 49] = [
     ("mod_auth_basic/auth_basic_rule.data", include_str!("../../conf/mod_auth_basic/auth_basic_rule.data")),
     ("mod_auth_basic/mod_auth_basic.conf", include_str!("../../conf/mod_auth_basic/mod_auth_basic.conf")),
     ("mod_auth_basic/userfile", include_str!("../../conf/mod_auth_basic/userfile")),
+    ("mod_auth_jwt/auth_jwt_rule.data", include_str!("../../conf/mod_auth_jwt/auth_jwt_rule.data")),
+    ("mod_auth_jwt/key_file", include_str!("../../conf/mod_auth_jwt/key_file")),
+    ("mod_auth_jwt/mod_auth_jwt.conf", include_str!("../../conf/mod_auth_jwt/mod_auth_jwt.conf")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),

@@ -9,6 +9,7 @@ mod auth_rule;
 mod hex;
 mod http_time;
 pub mod mod_auth_basic;
+pub mod mod_auth_jwt;
 pub mod mod_block;
 pub mod mod_compress;
 pub mod mod_cors;
@@ -50,6 +51,7 @@ pub fn registry() -> Registry {
     registry.add(mod_block::ModuleBlock);
     registry.add(mod_prison::ModulePrison);
     registry.add(mod_auth_basic::ModuleAuthBasic);
+    registry.add(mod_auth_jwt::ModuleAuthJwt);
     registry.add(mod_redirect::ModuleRedirect);
     registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);

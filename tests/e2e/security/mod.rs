@@ -1,6 +1,7 @@
 //! Modules that let requests pass or not, through the front door.
 
 mod auth_basic;
+mod auth_jwt;
 mod prison;
 
 use bfe_tests::Bfe;
