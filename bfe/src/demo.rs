@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 44] = [
+const TREE: [(&str, &str); 52] = [
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -29,6 +29,12 @@ const TREE: [(&str, &str); 44] = [
     ("tls_conf/certs/test_only.crt", include_str!("../../conf/tls_conf/certs/test_only.crt")),
     ("tls_conf/certs/test_only.key", include_str!("../../conf/tls_conf/certs/test_only.key")),
     ("tls_conf/client_crl/README", include_str!("../../conf/tls_conf/client_crl/README")),
+    ("mod_auth_basic/auth_basic_rule.data", include_str!("../../conf/mod_auth_basic/auth_basic_rule.data")),
+    ("mod_auth_basic/mod_auth_basic.conf", include_str!("../../conf/mod_auth_basic/mod_auth_basic.conf")),
+    ("mod_auth_basic/userfile", include_str!("../../conf/mod_auth_basic/userfile")),
+    ("mod_auth_jwt/auth_jwt_rule.data", include_str!("../../conf/mod_auth_jwt/auth_jwt_rule.data")),
+    ("mod_auth_jwt/key_file", include_str!("../../conf/mod_auth_jwt/key_file")),
+    ("mod_auth_jwt/mod_auth_jwt.conf", include_str!("../../conf/mod_auth_jwt/mod_auth_jwt.conf")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
@@ -42,6 +48,8 @@ const TREE: [(&str, &str); 44] = [
     ("mod_header/mod_header.conf", include_str!("../../conf/mod_header/mod_header.conf")),
     ("mod_markdown/mod_markdown.conf", include_str!("../../conf/mod_markdown/mod_markdown.conf")),
     ("mod_markdown/mod_markdown.data", include_str!("../../conf/mod_markdown/mod_markdown.data")),
+    ("mod_prison/mod_prison.conf", include_str!("../../conf/mod_prison/mod_prison.conf")),
+    ("mod_prison/prison.data", include_str!("../../conf/mod_prison/prison.data")),
     ("mod_redirect/mod_redirect.conf", include_str!("../../conf/mod_redirect/mod_redirect.conf")),
     ("mod_redirect/redirect.data", include_str!("../../conf/mod_redirect/redirect.data")),
     ("mod_rewrite/mod_rewrite.conf", include_str!("../../conf/mod_rewrite/mod_rewrite.conf")),

@@ -102,6 +102,7 @@ fn modules(c: &mut Criterion) {
             b.iter_batched_ref(|| request("p"), |req| run(&callbacks, req), BatchSize::SmallInput);
         });
     }
+    prison(c);
     let callbacks = callbacks(&root, &["mod_logid"]);
     c.bench_function("mod_logid", |b| {
         b.iter_batched_ref(|| request("p"), |req| run(&callbacks, req), BatchSize::SmallInput);
@@ -164,5 +165,30 @@ fn long_lists(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, modules, long_lists);
+/// mod_prison counts a request that passes, of one client and of many.
+fn prison(c: &mut Criterion) {
+    let tree = tempfile::tempdir().unwrap();
+    let folder = tree.path().join("mod_prison");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("mod_prison.conf"), "").unwrap();
+    let rule = r#"{"Version":"1","Config":{"p":[{"Name":"n","Cond":"default_t()",
+        "AccessSignConf":{"UseClientIP":true,"Header":["User-Agent"]},"Action":{"Cmd":"CLOSE","Params":[]},
+        "CheckPeriod":10,"StayPeriod":10,"Threshold":2147483647,
+        "AccessDictSize":100000,"PrisonDictSize":100000}]}}"#;
+    std::fs::write(folder.join("prison.data"), rule).unwrap();
+    let callbacks = callbacks(tree.path(), &["mod_prison"]);
+    let mut one = request("p");
+    c.bench_function("mod_prison, one client", |b| b.iter(|| run(&callbacks, &mut one)));
+    let mut req = request("p");
+    let mut client = 0u32;
+    c.bench_function("mod_prison, each request a new client", |b| {
+        b.iter(|| {
+            client = client.wrapping_add(1);
+            req.client_addr = Some((std::net::Ipv4Addr::from_bits(client), 1).into());
+            run(&callbacks, &mut req);
+        });
+    });
+}
+
+criterion_group!(benches, modules, long_lists, prison);
 criterion_main!(benches);

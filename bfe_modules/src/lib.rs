@@ -5,8 +5,11 @@
 //! [`module_conf`] what `NAME.conf` files have. A new module needs its folder, and a line in [`registry`].
 
 mod accept_encoding;
+mod auth_rule;
 mod hex;
 mod http_time;
+pub mod mod_auth_basic;
+pub mod mod_auth_jwt;
 pub mod mod_block;
 pub mod mod_compress;
 pub mod mod_cors;
@@ -15,6 +18,7 @@ pub mod mod_header;
 pub mod mod_http_code;
 pub mod mod_logid;
 pub mod mod_markdown;
+pub mod mod_prison;
 pub mod mod_redirect;
 pub mod mod_rewrite;
 pub mod mod_session_sticky;
@@ -24,6 +28,7 @@ pub mod mod_tcp_keepalive;
 pub mod mod_trust_clientip;
 pub mod mod_userid;
 pub mod module_conf;
+mod offload;
 pub mod rule_file;
 mod set_cookie;
 mod url_edit;
@@ -44,6 +49,9 @@ pub fn registry() -> Registry {
     registry.add(mod_tag::ModuleTag);
     registry.add(mod_cors::ModuleCors);
     registry.add(mod_block::ModuleBlock);
+    registry.add(mod_prison::ModulePrison);
+    registry.add(mod_auth_basic::ModuleAuthBasic);
+    registry.add(mod_auth_jwt::ModuleAuthJwt);
     registry.add(mod_redirect::ModuleRedirect);
     registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);

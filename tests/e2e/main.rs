@@ -12,5 +12,6 @@ mod peers;
 mod process;
 mod programs;
 mod reload;
+mod security;
 mod tls;
 mod upstream;

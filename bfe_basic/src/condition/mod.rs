@@ -31,6 +31,7 @@ pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
 pub use facet::{Facet, Requirement};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
+pub use regex::Pattern;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;

@@ -95,6 +95,11 @@ impl<R> RuleTable<R> {
             log::warn!("{warning}");
         }
         let mut faults = Faults::new();
+        if !Raw::IGNORES_REST
+            && let Some(error) = source.rest_error()
+        {
+            faults.push(error);
+        }
         let no_version = match Raw::VERSION {
             Version::Given => raw.version.is_none(),
             Version::NotEmpty => raw.version.as_ref().is_none_or(String::is_empty),
@@ -180,7 +185,11 @@ impl<Raw: RawRule> RuleFile<Raw> {
     /// All that is wrong with the file.
     pub fn reload(&self, other: Option<&str>) -> Result<String, ConfErrors> {
         let path = other.filter(|p| !p.is_empty()).map_or(self.path.as_path(), Path::new);
-        let table = RuleTable::read::<Raw>(path)?;
+        let mut table = RuleTable::read::<Raw>(path)?;
+        let before = self.current.load();
+        for (product, rules) in &mut table.products {
+            Raw::inherit(&mut rules.rules, before.rules(product).unwrap_or_default().all());
+        }
         let loaded = format!("{}={}", path.file_name().unwrap_or_default().display(), table.version());
         self.current.store(Arc::new(table));
         Ok(loaded)

@@ -12,6 +12,8 @@ pub trait RawRule: DeserializeOwned + 'static {
     const VERSION: Version = Version::Given;
     /// Whether the file has to have products.
     const NEEDS_CONFIG: bool = true;
+    /// Whether bytes after the file's value are ignored; else they are an error.
+    const IGNORES_REST: bool = true;
 
     /// The rule as requests use it.
     type Rule: Send + Sync + 'static;
@@ -35,6 +37,10 @@ pub trait RawRule: DeserializeOwned + 'static {
     fn index(_rules: &[Self::Rule]) -> Option<RuleIndex> {
         None
     }
+
+    /// Takes over what `before`, the rules of a product so far, have to leave to those that replace them; see
+    /// [`RuleFile::reload`](super::RuleFile::reload).
+    fn inherit(_rules: &mut [Self::Rule], _before: &[Self::Rule]) {}
 
     /// What is missing where a product has `null` instead of rules (`is_null`), or an empty list; `None`
     /// where it may have that.

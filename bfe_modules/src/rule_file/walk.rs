@@ -61,6 +61,35 @@ pub fn apply_matching_where<R: Successive>(
     wanted: impl Fn(&R) -> bool,
     mut apply: impl FnMut(&R, &mut Request),
 ) -> Result<(), NeedBody> {
+    visit_matching(lists, req, resume, wanted, |rule, req| {
+        apply(rule, req);
+        if rule.is_last() { Visit::NextList } else { Visit::Next }
+    })
+}
+
+/// Where to go after a rule that has been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// To the next rule.
+    Next,
+    /// To the first rule of the next list.
+    NextList,
+    /// Nowhere.
+    Stop,
+}
+
+/// Hands every rule that matches to `apply`, list after list, as far as that wants; otherwise as
+/// [`apply_matching_where`].
+///
+/// # Errors
+/// [`NeedBody`] where a condition wants the request body.
+pub fn visit_matching<R: Conditional>(
+    lists: &[RuleList<'_, R>],
+    req: &mut Request,
+    resume: &'static str,
+    wanted: impl Fn(&R) -> bool,
+    mut apply: impl FnMut(&R, &mut Request) -> Visit,
+) -> Result<(), NeedBody> {
     let (first_list, first_rule) = resume_at(req, resume);
     let mut applied = first_rule > 0 || first_list > 0;
     for (at_list, rules) in lists.iter().enumerate().skip(first_list) {
@@ -73,10 +102,11 @@ pub fn apply_matching_where<R: Successive>(
             match rule.condition().matches(req) {
                 Ok(false) => {}
                 Ok(true) => {
-                    apply(rule, req);
                     applied = true;
-                    if rule.is_last() {
-                        break;
+                    match apply(rule, req) {
+                        Visit::Next => {}
+                        Visit::NextList => break,
+                        Visit::Stop => return Ok(()),
                     }
                     candidates.look_again(req, at_rule + 1);
                 }

@@ -22,7 +22,7 @@ const SIZE_LIMIT: usize = 512 << 20;
 const NEST_LIMIT: u32 = 4096;
 
 /// A compiled pattern.
-pub(crate) struct Pattern {
+pub struct Pattern {
     regex: Regex,
     /// Whether an empty match can be found between the bytes of a character, where there is none.
     splits_characters: bool,
@@ -37,9 +37,25 @@ const FLAT: u32 = 40;
 const DEEP_STACK: usize = 64 << 20;
 
 impl Pattern {
-    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+    /// Compiles a pattern that is only asked whether it matches.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the words of the contract.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        Self::build(pattern, false)
+    }
+
+    /// Compiles a pattern whose groups are asked for.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`].
+    pub fn with_groups(pattern: &str) -> Result<Self, String> {
+        Self::build(pattern, true)
+    }
+
+    fn build(pattern: &str, keeps_groups: bool) -> Result<Self, String> {
         let fail = |reason: String| format!("compile regexp err error parsing regexp: {reason}");
-        let translated = syntax::translate(pattern).map_err(fail)?;
+        let translated = syntax::translate(pattern, keeps_groups).map_err(fail)?;
         let regex = compile(&translated).ok_or_else(|| fail(format!("expression too large: `{pattern}`")))?;
         let beginning = literal_beginning(pattern).into();
         Ok(Self { regex, splits_characters: translated.has_non_boundary, beginning })
@@ -50,8 +66,27 @@ impl Pattern {
         &self.beginning
     }
 
+    /// How many groups capture; 0 for a pattern made by [`Pattern::new`].
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.regex.captures_len().saturating_sub(1)
+    }
+
+    /// Hands each group of the first match to `each`, in order; one that took no part is empty. Says whether
+    /// there is a match. Bytes that are not UTF-8 count as U+FFFD, also in the groups.
+    pub fn for_each_group(&self, text: &[u8], mut each: impl FnMut(&[u8])) -> bool {
+        let replaced = replace_invalid(text);
+        let text = replaced.as_ref().map_or(text, |replaced| replaced.as_bytes());
+        let Some(captures) = self.regex.captures(text) else { return false };
+        for group in captures.iter().skip(1) {
+            each(group.map(|group| group.as_bytes()).unwrap_or_default());
+        }
+        true
+    }
+
     /// Whether the pattern is found in the text; each byte of it that is not UTF-8 counts as U+FFFD.
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
         match replace_invalid(text) {
             Some(replaced) => self.is_match_valid(replaced.as_bytes()),
             None => self.is_match_valid(text),
@@ -261,6 +296,30 @@ mod tests {
             let want = format!("compile regexp err error parsing regexp: {reason}");
             assert_eq!(Pattern::new(pattern).err(), Some(want), "{pattern}");
         }
+    }
+
+    #[test]
+    fn groups_are_those_of_the_pattern() {
+        let groups = |pattern: &str, text: &str| {
+            let mut found = Vec::new();
+            let pattern = Pattern::with_groups(pattern).unwrap();
+            let matched = pattern.for_each_group(text.as_bytes(), |group| {
+                found.push(String::from_utf8_lossy(group).into_owned());
+            });
+            matched.then_some(found)
+        };
+        for (pattern, text, want) in [
+            ("/a/([a-z]+)/x([0-9]*)", "/a/bc/x", Some(&["bc", ""][..])),
+            ("(?:a)(?P<n>b)((?i)c)?(d|(e))", "abCd", Some(&["b", "C", "d", ""])),
+            ("(a.)+", "a1a2", Some(&["a2"])),
+            ("(a)", "b", None),
+            ("a", "a", Some(&[])),
+        ] {
+            let want = want.map(|groups| groups.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(groups(pattern, text), want, "{pattern} on {text}");
+        }
+        assert_eq!(Pattern::new("(a)").unwrap().group_count(), 0);
+        assert_eq!(Pattern::with_groups("(a)(?:b)").unwrap().group_count(), 1);
     }
 
     #[test]

@@ -75,10 +75,12 @@ struct Translator<'a> {
     group: Group,
     outer: Vec<Group>,
     has_non_boundary: bool,
+    /// Whether groups that capture do so in the output.
+    keeps_groups: bool,
 }
 
-/// Translates a pattern.
-pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
+/// Translates a pattern. Its groups capture nothing unless `keeps_groups`: a match costs less then.
+pub(super) fn translate(pattern: &str, keeps_groups: bool) -> Result<Translated, String> {
     let mut translator = Translator {
         whole: pattern,
         rest: pattern,
@@ -87,6 +89,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
         group: Group::default(),
         outer: Vec::new(),
         has_non_boundary: false,
+        keeps_groups,
     };
     translator.run()?;
     Ok(Translated {
@@ -298,7 +301,7 @@ impl Translator<'_> {
     fn open(&mut self, captures: bool) {
         let group = Group { start: self.out.len(), flags: self.flags, captures, ..Group::default() };
         self.outer.push(std::mem::replace(&mut self.group, group));
-        self.out.push_str("(?:");
+        self.out.push_str(if captures && self.keeps_groups { "(" } else { "(?:" });
     }
 
     fn close(&mut self) -> Result<(), String> {

@@ -128,6 +128,23 @@ impl Source {
         &self.file
     }
 
+    /// An error about what follows the value, for the loaders that take nothing there.
+    #[must_use]
+    pub fn rest_error(&self) -> Option<ConfError> {
+        let tape = self.tape.get_or_init(|| Tape::scan(&self.text).ok());
+        let root = tape.as_ref()?.get(0)?;
+        let quote = usize::from(matches!(root.kind, scan::Kind::String { .. }));
+        let end = root.end as usize + quote;
+        let rest = self.text.get(end..)?;
+        let at = end + rest.find(|c| !matches!(c, ' ' | '\t' | '\n' | '\r'))?;
+        Some(ConfError {
+            file: self.file.clone(),
+            place: Some(Place::of(self.text.as_bytes(), at)),
+            key: String::new(),
+            reason: "there are bytes left after the top-level value".into(),
+        })
+    }
+
     /// An error about the value at `path`, see [`Document::error`].
     #[must_use]
     pub fn error(&self, path: &Path, reason: impl Into<String>) -> ConfError {
