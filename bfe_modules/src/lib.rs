@@ -7,6 +7,7 @@
 mod accept_encoding;
 mod hex;
 mod http_time;
+pub mod mod_access;
 pub mod mod_block;
 pub mod mod_compress;
 pub mod mod_cors;
@@ -52,6 +53,7 @@ pub fn registry() -> Registry {
     registry.add(mod_markdown::ModuleMarkdown);
     registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
+    registry.add(mod_access::ModuleAccess);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }
