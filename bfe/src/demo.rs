@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// The files of the default tree, with the path that each has in it.
-const TREE: [(&str, &str); 52] = [
+const TREE: &[(&str, &str)] = &[
     ("bfe.conf", include_str!("../../conf/bfe.conf")),
     ("server_data_conf/host_rule.data", include_str!("../../conf/server_data_conf/host_rule.data")),
     ("server_data_conf/vip_rule.data", include_str!("../../conf/server_data_conf/vip_rule.data")),
@@ -35,6 +35,7 @@ const TREE: [(&str, &str); 52] = [
     ("mod_auth_jwt/auth_jwt_rule.data", include_str!("../../conf/mod_auth_jwt/auth_jwt_rule.data")),
     ("mod_auth_jwt/key_file", include_str!("../../conf/mod_auth_jwt/key_file")),
     ("mod_auth_jwt/mod_auth_jwt.conf", include_str!("../../conf/mod_auth_jwt/mod_auth_jwt.conf")),
+    ("mod_access/mod_access.conf", include_str!("../../conf/mod_access/mod_access.conf")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
@@ -101,7 +102,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let [http, https, monitor] = [free_near(8080)?, free_near(8443)?, free_near(8421)?];
     ports.extend([(8080, http), (8443, https), (8421, monitor)]);
 
-    let root = std::env::temp_dir().join(format!("bfe-demo-{}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("bfe-demo-{}", std::process::id()));
+    // Logs go beside the tree.
+    let root = dir.join("conf");
     let ports: Vec<_> = ports.into_iter().filter(|(wanted, got)| wanted != got).collect();
     write_tree(&root, &ports).with_context(|| format!("write {}", root.display()))?;
 
@@ -114,7 +117,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let server = Server::load(&root, config, &registry, control.handle().clone())?;
     println!("{}", introduction(&root, [http, https, monitor]));
     let served = server.run(&control);
-    let _ = fs::remove_dir_all(&root);
+    let _ = fs::remove_dir_all(&dir);
     Ok(served?)
 }
 
@@ -147,7 +150,7 @@ A line a request follows; Ctrl-C ends it.
 
 fn write_tree(root: &Path, replaced: &[(u16, u16)]) -> std::io::Result<()> {
     for (path, text) in TREE {
-        let mut text = text.to_owned();
+        let mut text = (*text).to_owned();
         // What looks like a port in a key is none.
         let ports = if path.starts_with("tls_conf/") { &[] } else { replaced };
         for (wanted, got) in ports {

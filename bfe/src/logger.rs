@@ -110,7 +110,9 @@ impl Log for Logger {
         }
     }
 
+    /// Waits for what has been logged to be written, by modules too.
     fn flush(&self) {
+        bfe_module::log_file::flush_all();
         let (done, wait) = sync_channel(1);
         if self.queue.send(Line::Flush(done)).is_ok() {
             let _ = wait.recv();

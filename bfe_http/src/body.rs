@@ -14,6 +14,9 @@ pub enum BodyError {
     #[error("http: unexpected EOF reading trailer")]
     UnexpectedEofTrailer,
     /// The chunked framing is broken.
+    #[error("invalid byte in chunk length")]
+    ChunkLength,
+    /// The data of a chunk is longer than its length.
     #[error("malformed chunked encoding")]
     MalformedChunk,
     /// Chunk size line or trailer too long.

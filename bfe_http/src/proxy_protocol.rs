@@ -53,7 +53,7 @@ pub enum Parsed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// The line of version 1 is too long or has too few words.
-    #[error("Can't read proxy protocol header")]
+    #[error("Can't read proxy protocol version and command")]
     Header,
     /// An address that is none, or of another family than announced.
     #[error("Invalid address")]

@@ -60,8 +60,10 @@ pub struct Request {
 pub struct RequestState {
     /// Number of this request on its connection, from 1.
     pub serial_number: u32,
-    /// When the first byte of the request was read.
+    /// When the first line of the request was there.
     pub start_time: Option<Instant>,
+    /// When its head was there; absent where that is not told apart from the start.
+    pub head_time: Option<Instant>,
     /// Bytes of the head as received, with its empty line.
     pub header_size: u32,
     /// When the last connect (or taking from the pool) of a backend connection began.

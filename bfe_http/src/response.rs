@@ -1,6 +1,6 @@
 //! A response on its way to the client.
 
-use crate::{Body, Header, status};
+use crate::{Body, Header, Version, status};
 use bytes::Bytes;
 
 /// A response: from a backend, a module or the proxy itself.
@@ -8,6 +8,8 @@ use bytes::Bytes;
 pub struct Response {
     /// Status code; any number that a backend sends is passed on.
     pub status: u16,
+    /// Version of the answer of a backend; `None` for what the proxy makes itself.
+    pub version: Option<Version>,
     /// Header fields without those that frame the body.
     pub header: Header,
     /// The body, streamed.
@@ -22,7 +24,14 @@ impl Response {
     /// An empty response with that status.
     #[must_use]
     pub fn new(status: u16) -> Self {
-        Self { status, header: Header::new(), body: Body::Empty, content_length: 0, is_sse: false }
+        Self {
+            status,
+            version: None,
+            header: Header::new(),
+            body: Body::Empty,
+            content_length: 0,
+            is_sse: false,
+        }
     }
 
     /// The answer that BFE gives itself when it has nothing better: `Server: bfe` and no body.

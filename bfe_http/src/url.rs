@@ -4,20 +4,20 @@ use bytes::Bytes;
 use std::borrow::Cow;
 
 /// Why a request target was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// There is no target.
     #[error("empty url")]
     Empty,
     /// It has control characters.
-    #[error("invalid control character in URL")]
+    #[error("net/url: invalid control character in URL")]
     Control,
     /// It is neither a path, nor `*`, nor an absolute URL.
     #[error("invalid URI for request")]
     Form,
     /// A `%` is not followed by two hexadecimal digits.
-    #[error("invalid URL escape")]
-    Escape,
+    #[error("invalid URL escape \"{0}\"")]
+    Escape(String),
     /// The scheme of an absolute URL is malformed.
     #[error("missing protocol scheme")]
     Scheme,
@@ -101,7 +101,7 @@ impl Url {
     }
 
     fn set_path(&mut self, raw: Bytes) -> Result<(), UrlError> {
-        match unescape(&raw, false).ok_or(UrlError::Escape)? {
+        match unescape(&raw, false).ok_or_else(|| bad_escape(&raw))? {
             Cow::Borrowed(_) => {
                 // Without escapes the text can still differ from its encoding, by characters that should
                 // have been escaped; it is forwarded as it came all the same.
@@ -218,6 +218,14 @@ fn valid_optional_port(port: &[u8]) -> bool {
     }
 }
 
+/// The first escape that is none, up to three bytes of it.
+fn bad_escape(text: &[u8]) -> UrlError {
+    let is_escape = |at: usize| matches!(text.get(at + 1..at + 3), Some([a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    let at = memchr::memchr_iter(b'%', text).find(|at| !is_escape(*at)).unwrap_or(text.len());
+    let escape = text.get(at..text.len().min(at + 3)).unwrap_or_default();
+    UrlError::Escape(String::from_utf8_lossy(escape).into_owned())
+}
+
 /// Decodes percent escapes, and `+` as a blank where `query`; `None` where an escape is malformed.
 #[must_use]
 pub fn unescape(text: &[u8], query: bool) -> Option<Cow<'_, [u8]>> {
@@ -312,7 +320,7 @@ mod tests {
         for (bad, why) in [
             ("", UrlError::Empty),
             ("foo", UrlError::Form),
-            ("/%zz", UrlError::Escape),
+            ("/%zz", UrlError::Escape("%zz".into())),
             ("/a\x01", UrlError::Control),
             ("http://h:x/", UrlError::Host),
         ] {

@@ -6,6 +6,7 @@
 
 mod callback;
 mod filter;
+pub mod log_file;
 pub mod metrics;
 mod module;
 pub mod web;

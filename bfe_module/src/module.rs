@@ -15,6 +15,9 @@ pub enum InitError {
     /// It registered a page of the monitor port that is there already.
     #[error(transparent)]
     Web(#[from] crate::web::DuplicateHandler),
+    /// Its log file cannot be opened.
+    #[error(transparent)]
+    Log(#[from] crate::log_file::OpenError),
 }
 
 impl From<bfe_basic::conf::ConfErrors> for InitError {

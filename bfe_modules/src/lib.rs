@@ -8,6 +8,7 @@ mod accept_encoding;
 mod auth_rule;
 mod hex;
 mod http_time;
+pub mod mod_access;
 pub mod mod_auth_basic;
 pub mod mod_auth_jwt;
 pub mod mod_block;
@@ -60,6 +61,7 @@ pub fn registry() -> Registry {
     registry.add(mod_markdown::ModuleMarkdown);
     registry.add(mod_compress::ModuleCompress);
     registry.add(mod_http_code::ModuleHttpCode);
+    registry.add(mod_access::ModuleAccess);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }

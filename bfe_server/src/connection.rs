@@ -200,12 +200,12 @@ async fn request(worker: &Rc<Worker>, session: &Rc<Session>, connection: &Connec
         Expectation::ContinueWithoutBody => {
             note_continue(session);
             count(s::ERR_CLIENT_ZERO_CONTENTLEN);
-            session.set_error(ErrorCode::CLIENT_ZERO_CONTENTLEN, "");
+            session.set_error(ErrorCode::CLIENT_ZERO_CONTENTLEN, "content length is zero");
             return Some(answer_and_close(worker, connection, 400).await);
         }
         Expectation::Unknown => {
             count(s::ERR_CLIENT_EXPECT_FAIL);
-            session.set_error(ErrorCode::CLIENT_EXPECT_FAIL, "");
+            session.set_error(ErrorCode::CLIENT_EXPECT_FAIL, "invalid Expect header");
             return Some(answer_and_close(worker, connection, 417).await);
         }
     }

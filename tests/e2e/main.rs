@@ -8,6 +8,7 @@ mod basics;
 mod corpus;
 mod faults;
 mod framework;
+mod logs;
 mod peers;
 mod process;
 mod programs;

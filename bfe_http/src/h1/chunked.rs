@@ -84,7 +84,7 @@ impl Decoder {
                 }
                 State::Size => {
                     let Some(line) = take_line(buf)? else { return Ok(Decoded::NeedMore) };
-                    let size = chunk_size(&line).ok_or(BodyError::MalformedChunk)?;
+                    let size = chunk_size(&line).ok_or(BodyError::ChunkLength)?;
                     self.state = if size == 0 { State::Trailer } else { State::Data(size) };
                 }
                 State::Trailer => {

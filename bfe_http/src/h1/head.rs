@@ -25,8 +25,13 @@ pub enum HeadError {
     #[error("exceed maxUriBytes:{0}")]
     LongTarget(usize),
     /// The request target is malformed.
-    #[error("{0}")]
-    Target(#[from] UrlError),
+    #[error("parse \"{target}\": {reason}")]
+    Target {
+        /// The target, as far as it can be shown.
+        target: String,
+        /// What is wrong with it.
+        reason: UrlError,
+    },
     /// A header line without a colon, or with bytes that could be read in two ways.
     #[error("malformed MIME header line: {0}")]
     Field(String),
@@ -95,10 +100,11 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
     let request_uri = head.slice(method_end + 1..target_end);
     let proto = head.slice(target_end + 1..line_len);
     let url = if method.as_ref() == b"CONNECT" && !request_uri.starts_with(b"/") {
-        Url::parse_authority_form(&request_uri)?
+        Url::parse_authority_form(&request_uri)
     } else {
-        Url::parse_request_uri(&request_uri)?
+        Url::parse_request_uri(&request_uri)
     };
+    let url = url.map_err(|reason| HeadError::Target { target: printable(&request_uri), reason })?;
     let mut header = Header::for_head(head.clone(), fields.len() + 8);
     let mut host = None;
     for field in fields.as_slice() {
@@ -143,6 +149,7 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
     let status = code.ok_or_else(|| HeadError::StatusCode(printable(code_text)))?;
     let fields = parse_fields(&mut head, next, Strictness::Response)?;
     let mut response = Response::new(status);
+    response.version = Some(version);
     response.header = Header::for_head(head.freeze(), fields.len() + 8);
     for field in fields.as_slice() {
         response.header.push_wire(field.name, field.value);

@@ -178,12 +178,30 @@ pub async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net
     let dial = async {
         // Only names cost a resolver, and a thread for it; tokio sees an address for what it is.
         let stream = tokio::net::TcpStream::connect(addr).await;
-        stream.and_then(|s| s.set_nodelay(true).map(|()| s)).map_err(|e| format!("dial tcp {addr}: {e}"))
+        stream
+            .and_then(|s| s.set_nodelay(true).map(|()| s))
+            .map_err(|e| format!("dial tcp {addr}: {}", dial_error(&e)))
     };
     match timeout {
         None => dial.await,
         Some(limit) => tokio::time::timeout(limit, dial)
             .await
             .unwrap_or_else(|_| Err(format!("dial tcp {addr}: i/o timeout"))),
+    }
+}
+
+/// Why a connection was refused, in the words of the reference: `connect: connection refused`.
+fn dial_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    // Errors of the system carry their number at the end, and begin with a capital.
+    match (error.raw_os_error(), text.split_once(" (os error")) {
+        (Some(_), Some((text, _))) => {
+            let mut text = text.to_owned();
+            if let Some(first) = text.get_mut(..1) {
+                first.make_ascii_lowercase();
+            }
+            format!("connect: {text}")
+        }
+        _ => text,
     }
 }

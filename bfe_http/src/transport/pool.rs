@@ -48,6 +48,8 @@ pub struct PooledConn {
     host: Option<Rc<Host>>,
     /// It is back in the pool, so it is not to be counted as closed.
     returned: bool,
+    /// It has been made for this round trip.
+    fresh: bool,
 }
 
 impl Pool {
@@ -177,7 +179,12 @@ impl Host {
             self.counts.idle.fetch_sub(1, Relaxed);
             if let Some(conn) = conn {
                 self.busy.set(self.busy.get() + 1);
-                return Some(PooledConn { conn: Some(conn), host: Some(self.clone()), returned: false });
+                return Some(PooledConn {
+                    conn: Some(conn),
+                    host: Some(self.clone()),
+                    returned: false,
+                    fresh: false,
+                });
             }
             self.counts.open.fetch_sub(1, Relaxed);
         }
@@ -186,7 +193,7 @@ impl Host {
     /// Room for one more connection; the limit where there is none.
     fn reserve(self: &Rc<Self>) -> Result<PooledConn, usize> {
         let open = self.counts.open.fetch_add(1, Relaxed);
-        let reserved = PooledConn { conn: None, host: Some(self.clone()), returned: false };
+        let reserved = PooledConn { conn: None, host: Some(self.clone()), returned: false, fresh: true };
         self.busy.set(self.busy.get() + 1);
         if self.max_conns > 0 && usize::try_from(open).unwrap_or(0) >= self.max_conns {
             return Err(self.max_conns);
@@ -237,9 +244,15 @@ impl PooledConn {
         self.host.as_ref().map(|h| h.addr.clone()).unwrap_or_default()
     }
 
+    /// Whether it has been made for this round trip, and is not an idle one.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// A connection that belongs to no pool.
     pub(crate) fn detached(conn: BackendConn) -> Self {
-        Self { conn: Some(conn), host: None, returned: false }
+        Self { conn: Some(conn), host: None, returned: false, fresh: true }
     }
 
     /// Takes the connection for good.

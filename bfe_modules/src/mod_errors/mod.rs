@@ -80,7 +80,10 @@ fn replace(rules: &RuleFile<RawErrorsRule>, req: &mut Request) -> Result<Handler
     let table = rules.current();
     let rules = table.rules(&req.route.product).unwrap_or_default();
     if let Some(rule) = first_match(rules, req)? {
-        req.response = Some(response(&rule.answer));
+        let mut answer = response(&rule.answer);
+        // Logs tell the version of the answer that this one takes the place of.
+        answer.version = req.response.as_ref().and_then(|r| r.version);
+        req.response = Some(answer);
     }
     Ok(HandlerResult::GoOn)
 }

@@ -6,9 +6,9 @@ use bfe_basic::Request;
 use bfe_module::HandlerResult;
 
 /// Ends a request whose answer has been sent, or whose client has gone.
-pub(super) fn finish(worker: &Worker, req: &mut Request, body_read: u64, after: After) -> After {
+pub(super) fn finish(worker: &Worker, req: &mut Request, body_sent: u64, after: After) -> After {
     if req.http.content_length > 0 {
-        req.stat.body_len_in = body_read;
+        req.stat.body_len_in = body_sent;
     }
     let result = worker.callbacks().run_request_finish(req);
     if req.error_code.is_some() {

@@ -80,6 +80,7 @@ async fn attempts(
         match result {
             Ok(response) => {
                 mark(cluster, &backend, response.status);
+                way.forwarded = true;
                 req.error_code = None;
                 req.error_msg.clear();
                 req.response = Some(response);
@@ -141,8 +142,16 @@ async fn over_http1(
     start: Instant,
 ) -> Result<Response, TransportError> {
     let connection = worker.pool().get(transport, addr).await;
-    req.http.state.connect_backend_end = Some(start);
-    let connection = connection?;
+    // An idle connection takes no time worth a look at the clock.
+    let at_once = connection.as_ref().is_ok_and(|c| !c.is_fresh());
+    req.http.state.connect_backend_end = Some(if at_once { start } else { Instant::now() });
+    let connection = match connection {
+        Ok(connection) => connection,
+        Err(error) => {
+            set_url(req, scheme, Bytes::copy_from_slice(addr.as_bytes()));
+            return Err(error);
+        }
+    };
     let disable_host = cluster.conf.basic.disable_host_header;
     let outgoing = out_request::encode(req, addr, disable_host, worker.take_buffer());
     set_url(req, scheme, connection.addr());

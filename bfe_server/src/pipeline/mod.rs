@@ -52,6 +52,8 @@ struct Way<'t> {
     cluster: Option<&'t Cluster>,
     /// The backend of the last attempt, counted as busy until the request is over.
     lease: Option<Lease>,
+    /// A backend has answered.
+    forwarded: bool,
 }
 
 /// Serves a request: finds out who answers it, sends the answer, and calls the handlers of each point.
@@ -61,7 +63,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     client_addr::set(req);
 
     let now = req.stat.read_req_end.unwrap_or_else(Instant::now);
-    let mut way = Way { now, cluster: None, lease: None };
+    let mut way = Way { now, cluster: None, lease: None, forwarded: false };
     let exit = match locate(worker, &tables, req, &mut way, exchange).await {
         Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await,
         Err(exit) => exit,
@@ -72,7 +74,8 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
         Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
-    finish::finish(worker, req, exchange.body_read(), after)
+    let body_sent = if way.forwarded { exchange.body_read() } else { 0 };
+    finish::finish(worker, req, body_sent, after)
 }
 
 /// The first half of the way: to the cluster.
@@ -105,7 +108,7 @@ fn begin(req: &mut Request) -> [Option<Active>; 2] {
         Active::begin((s::CLIENT_REQ_SERVED, s::CLIENT_REQ_ACTIVE), of_requests(session.proto.get()));
     let sse = req.is_sse.then(|| Active::begin((s::SSE_REQ_SERVED, s::SSE_REQ_ACTIVE), None));
     req.stat.read_req_start = req.http.state.start_time;
-    req.stat.read_req_end = req.http.state.start_time;
+    req.stat.read_req_end = req.http.state.head_time.or(req.http.state.start_time);
     req.stat.header_len_in = u64::from(req.http.state.header_size);
     [Some(active), sse]
 }

@@ -138,6 +138,8 @@ pub(super) struct Inner {
     buf: BytesMut,
     /// How far `buf` has been searched for the end of a head.
     scanned: usize,
+    /// When the first line of a head was there, if that was before the rest of it.
+    line_seen: Option<Instant>,
     read_deadline: Deadline,
     write_deadline: Deadline,
     body: BodyState,
@@ -157,6 +159,7 @@ impl Connection {
             stream,
             buf: early,
             scanned: 0,
+            line_seen: None,
             read_deadline: Deadline::default(),
             write_deadline: Deadline::default(),
             body: BodyState::Done,
@@ -204,13 +207,24 @@ impl Connection {
         let max = self.limits.max_header_bytes.saturating_add(HEAD_SLACK);
         let read = poll_fn(|cx| self.inner.borrow_mut().poll_head(cx, max)).await;
         self.serial.set(self.serial.get().saturating_add(1));
-        let (head, start) = read?;
-        let mut req = head::parse_request(head, self.limits.max_uri_bytes).map_err(|e| match e {
+        let refused = |e: HeadError| match e {
             HeadError::LongTarget(_) => ReadError::LongTarget(e),
             e => ReadError::Bad(e),
-        })?;
+        };
+        let (head, start, end) = match read {
+            // What there is of the head may be wrong already.
+            Err(ReadError::Cut) => {
+                let mut head = self.inner.borrow_mut().buf.split();
+                head.extend_from_slice(b"\r\n\r\n");
+                return Err(head::parse_request(head, self.limits.max_uri_bytes)
+                    .map_or_else(refused, |_| ReadError::Cut));
+            }
+            read => read?,
+        };
+        let mut req = head::parse_request(head, self.limits.max_uri_bytes).map_err(refused)?;
         req.state.serial_number = self.serial.get();
         req.state.start_time = Some(start);
+        req.state.head_time = Some(end);
         let framing = framing::of_request(&mut req).map_err(|e| ReadError::Bad(e.into()))?;
         let connection = req.header.get("Connection").unwrap_or_default();
         self.facts.set(RequestFacts {
@@ -285,21 +299,27 @@ impl Connection {
 // === impl Inner ===
 
 impl Inner {
-    /// Waits for a whole head. Says also when its first byte was seen.
+    /// Waits for a whole head. Says also when its first line was there, and when all of it.
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
         max: usize,
-    ) -> Poll<Result<(BytesMut, Instant), ReadError>> {
+    ) -> Poll<Result<(BytesMut, Instant, Instant), ReadError>> {
         loop {
             if !self.buf.is_empty() {
+                let new = self.scanned;
                 let end = head::find_end(&self.buf, &mut self.scanned);
                 if end.unwrap_or(self.buf.len()) > max {
                     return Poll::Ready(Err(ReadError::LongHeader));
                 }
                 if let Some(end) = end {
                     self.scanned = 0;
-                    return Poll::Ready(Ok((self.buf.split_to(end), Instant::now())));
+                    let now = Instant::now();
+                    let start = self.line_seen.take().unwrap_or(now);
+                    return Poll::Ready(Ok((self.buf.split_to(end), start, now)));
+                }
+                if self.line_seen.is_none() && self.buf.iter().skip(new).any(|b| *b == b'\n') {
+                    self.line_seen = Some(Instant::now());
                 }
             }
             match ready!(self.poll_fill(cx, buffer::SMALL)) {
