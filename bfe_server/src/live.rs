@@ -42,6 +42,7 @@ impl Live {
         let data = ServerData::load(&files, None)?;
         let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
         balance.set_gslb_basic(&data.cluster_table);
+        balance.set_slow_start(&data.cluster_table);
         let names = conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
         Ok(Self {
             data: ArcSwap::from_pointee(data),
@@ -64,6 +65,7 @@ impl Live {
         let before = self.data.load_full();
         let data = ServerData::load(&files, Some(&before))?;
         self.balance.set_gslb_basic(&data.cluster_table);
+        self.balance.set_slow_start(&data.cluster_table);
         self.data.store(data.into());
         Ok(())
     }
@@ -77,7 +79,9 @@ impl Live {
             None => file.to_path_buf(),
         };
         self.balance.reload(&moved(&self.gslb), &moved(&self.cluster_table))?;
-        self.balance.set_gslb_basic(&self.data.load().cluster_table);
+        let cluster_table = &self.data.load().cluster_table;
+        self.balance.set_gslb_basic(cluster_table);
+        self.balance.set_slow_start(cluster_table);
         Ok(())
     }
 
