@@ -32,6 +32,8 @@ impl Live {
     pub(crate) fn load(config: &BfeConfig, conf_root: &Path, control: Handle) -> Result<Self, ConfErrors> {
         let (tls, warnings) = TlsServer::load(tls::settings(config, conf_root))?;
         warn(&warnings);
+        // The first load counts like those that follow.
+        count(s::TLS_MULTI_CERT_UPDATE);
         let conf = &config.server;
         let files = ServerDataFiles {
             host: conf.host_rule_conf.clone(),

@@ -1,8 +1,37 @@
 //! An answer of the monitor port.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::{Response, StatusCode, header};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Go's server tells the length of bodies up to this; longer ones are chunked.
+const TOLD: usize = 2048;
+
+/// The body of an answer.
+pub(super) struct Whole(Bytes);
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = std::mem::take(&mut self.0);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.0.len() <= TOLD { SizeHint::with_exact(self.0.len() as u64) } else { SizeHint::default() }
+    }
+}
 
 /// Status, type and body, and what else stands in the head.
 pub(super) struct Answer {
@@ -65,8 +94,8 @@ impl Answer {
     }
 
     /// As it is sent.
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    pub(super) fn into_response(self) -> Response<Whole> {
+        let mut response = Response::new(Whole(self.body));
         *response.status_mut() = self.status;
         let head = response.headers_mut();
         if let Some(kind) = self.content_type {

@@ -11,9 +11,8 @@ mod pages;
 mod prometheus;
 
 use crate::server::{Server, WINDOW};
-use answer::Answer;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use answer::{Answer, Whole};
+use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::header::HOST;
 use hyper::service::service_fn;
@@ -64,7 +63,7 @@ async fn answer(
     site: Arc<pages::Site>,
     req: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Whole>, Infallible> {
     if req.version() == Version::HTTP_11 && !req.headers().contains_key(HOST) {
         return Ok(no_host());
     }
@@ -74,7 +73,7 @@ async fn answer(
 }
 
 /// What Go's server says to a request that does not name a host.
-fn no_host() -> Response<Full<Bytes>> {
+fn no_host() -> Response<Whole> {
     const REASON: &str = "Bad Request: missing required Host header";
     let body = format!("400 {REASON}");
     let answer = Answer::text(body).status(StatusCode::BAD_REQUEST).field("connection", "close");
