@@ -25,6 +25,44 @@ pub fn enter_worker(index: usize) {
     SHARD.set(index + 1);
 }
 
+/// Numbers that each worker counts in memory of its own.
+#[derive(Debug)]
+pub struct Shards {
+    stride: usize,
+    cells: Box<[AtomicU64]>,
+}
+
+impl Shards {
+    /// `len` numbers, all of them 0.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        let stride = len.next_multiple_of(LINE) + LINE;
+        let cells = (0..stride * (WORKERS.load(Relaxed) + 1)).map(|_| AtomicU64::new(0)).collect();
+        Self { stride, cells }
+    }
+
+    /// Adds `n` to a number.
+    #[inline]
+    pub fn add(&self, place: usize, n: u64) {
+        let shard = SHARD.get();
+        if shard != SHARED
+            && let Some(cell) = self.cells.get(shard * self.stride + place)
+        {
+            // No other thread writes here, so nothing can get lost between the two.
+            cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
+        } else if let Some(cell) = self.cells.get(place) {
+            cell.fetch_add(n, Relaxed);
+        }
+    }
+
+    /// A number, over all workers.
+    #[must_use]
+    pub fn get(&self, place: usize) -> u64 {
+        let shards = self.cells.chunks(self.stride);
+        shards.filter_map(|s| s.get(place)).fold(0u64, |sum, c| sum.wrapping_add(c.load(Relaxed)))
+    }
+}
+
 /// A group of named counters and gauges, as the monitor port shows them (monitor 2.1).
 #[derive(Debug)]
 pub struct CounterGroup {
@@ -32,8 +70,7 @@ pub struct CounterGroup {
     names: &'static [&'static str],
     /// Which of them are gauges.
     gauges: &'static [&'static str],
-    stride: usize,
-    cells: Box<[AtomicU64]>,
+    cells: Shards,
 }
 
 impl CounterGroup {
@@ -44,23 +81,13 @@ impl CounterGroup {
         names: &'static [&'static str],
         gauges: &'static [&'static str],
     ) -> Self {
-        let stride = names.len().next_multiple_of(LINE) + LINE;
-        let cells = (0..stride * (WORKERS.load(Relaxed) + 1)).map(|_| AtomicU64::new(0)).collect();
-        Self { prefix, names, gauges, stride, cells }
+        Self { prefix, names, gauges, cells: Shards::new(names.len()) }
     }
 
     /// Adds `n` to a counter.
     #[inline]
     pub fn add(&self, counter: usize, n: u64) {
-        let shard = SHARD.get();
-        if shard != SHARED
-            && let Some(cell) = self.cells.get(shard * self.stride + counter)
-        {
-            // No other thread writes here, so nothing can get lost between the two.
-            cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
-        } else if let Some(cell) = self.cells.get(counter) {
-            cell.fetch_add(n, Relaxed);
-        }
+        self.cells.add(counter, n);
     }
 
     /// Adds one to a counter.
@@ -78,11 +105,7 @@ impl CounterGroup {
     /// The value of a counter, over all workers.
     #[must_use]
     pub fn get(&self, counter: usize) -> i64 {
-        let shards = self.cells.chunks(self.stride);
-        shards
-            .filter_map(|s| s.get(counter))
-            .fold(0u64, |sum, c| sum.wrapping_add(c.load(Relaxed)))
-            .cast_signed()
+        self.cells.get(counter).cast_signed()
     }
 
     /// Prefix of the names on the monitor port.

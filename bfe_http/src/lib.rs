@@ -14,6 +14,7 @@ mod date;
 mod exchange;
 pub mod h1;
 mod header;
+pub mod protocol_state;
 pub mod proxy_protocol;
 mod query;
 mod request;

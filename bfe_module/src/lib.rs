@@ -5,6 +5,7 @@
 //! are switched on by name in `bfe.conf`; the order in which their handlers run is fixed.
 
 mod callback;
+pub mod delay;
 mod filter;
 pub mod log_file;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! Pages of the monitor port that modules and the core register (monitor 1, 2; lifecycle 2.4).
 
+use crate::delay::Delay;
 use crate::metrics::Metrics;
 use bfe_http::counter::CounterGroup;
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ pub struct WebHandlers {
     pub reload: BTreeMap<String, ReloadHandler>,
     /// Counters whose windows have to be closed in time, and that `/metrics` shows.
     pub metrics: Vec<Arc<Metrics>>,
+    /// Histograms whose windows have to be watched.
+    pub delays: Vec<Arc<Delay>>,
 }
 
 impl WebHandlers {
@@ -105,6 +108,15 @@ impl WebHandlers {
         let total = metrics.clone();
         self.add_monitor(name, move |query| total.total(query.get("format")))?;
         self.add_monitor(diff_name, move |query| metrics.diff(query.get("format")))
+    }
+
+    /// Registers the page of a delay histogram.
+    ///
+    /// # Errors
+    /// Where the name is taken.
+    pub fn add_delay(&mut self, name: &str, delay: Arc<Delay>) -> Result<(), DuplicateHandler> {
+        self.delays.push(Arc::clone(&delay));
+        self.add_monitor(name, move |query| delay.page(query.get("format")))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a cluster's requests took, and how many failed: for `/metrics`.
 
-use bfe_http::counter::CounterGroup;
+use bfe_http::counter::Shards;
 use std::time::Duration;
 
 /// Upper bounds of the buckets, in microseconds; what is slower counts in the sum only.
@@ -11,12 +11,12 @@ const REQUESTS: usize = 0;
 const ERRORS: usize = 1;
 const SUM_US: usize = 2;
 const FIRST_BUCKET: usize = 3;
-/// One name for each counter; nobody sees them.
-const NAMES: [&str; FIRST_BUCKET + BOUNDS_US.len()] = [""; FIRST_BUCKET + BOUNDS_US.len()];
+/// How many numbers there are.
+const LEN: usize = FIRST_BUCKET + BOUNDS_US.len();
 
 /// Requests of one cluster. Each worker counts in memory of its own.
 #[derive(Debug)]
-pub(crate) struct ClusterStats(CounterGroup);
+pub(crate) struct ClusterStats(Shards);
 
 /// The counts over all workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) struct ClusterCounts {
 
 impl Default for ClusterStats {
     fn default() -> Self {
-        Self(CounterGroup::new("", &NAMES, &[]))
+        Self(Shards::new(LEN))
     }
 }
 
@@ -38,19 +38,19 @@ impl ClusterStats {
     /// Counts a request that took so long, from the first attempt to the head of the answer.
     pub(crate) fn observe(&self, took: Duration, failed: bool) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.0.inc(REQUESTS);
+        self.0.add(REQUESTS, 1);
         self.0.add(SUM_US, us);
         if failed {
-            self.0.inc(ERRORS);
+            self.0.add(ERRORS, 1);
         }
         let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
         if bucket < BOUNDS_US.len() {
-            self.0.inc(FIRST_BUCKET + bucket);
+            self.0.add(FIRST_BUCKET + bucket, 1);
         }
     }
 
     pub(crate) fn counts(&self) -> ClusterCounts {
-        let get = |counter| self.0.get(counter).cast_unsigned();
+        let get = |place| self.0.get(place);
         ClusterCounts {
             requests: get(REQUESTS),
             errors: get(ERRORS),

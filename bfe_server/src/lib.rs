@@ -5,6 +5,7 @@
 mod cluster_stats;
 pub mod config;
 mod connection;
+mod delays;
 mod descriptors;
 mod keepalive;
 mod lease;

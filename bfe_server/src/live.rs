@@ -32,6 +32,8 @@ impl Live {
     pub(crate) fn load(config: &BfeConfig, conf_root: &Path, control: Handle) -> Result<Self, ConfErrors> {
         let (tls, warnings) = TlsServer::load(tls::settings(config, conf_root))?;
         warn(&warnings);
+        // The first load counts like those that follow.
+        count(s::TLS_MULTI_CERT_UPDATE);
         let conf = &config.server;
         let files = ServerDataFiles {
             host: conf.host_rule_conf.clone(),
@@ -42,6 +44,7 @@ impl Live {
         let data = ServerData::load(&files, None)?;
         let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
         balance.set_gslb_basic(&data.cluster_table);
+        balance.set_slow_start(&data.cluster_table);
         let names = conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
         Ok(Self {
             data: ArcSwap::from_pointee(data),
@@ -64,6 +67,7 @@ impl Live {
         let before = self.data.load_full();
         let data = ServerData::load(&files, Some(&before))?;
         self.balance.set_gslb_basic(&data.cluster_table);
+        self.balance.set_slow_start(&data.cluster_table);
         self.data.store(data.into());
         Ok(())
     }
@@ -77,7 +81,9 @@ impl Live {
             None => file.to_path_buf(),
         };
         self.balance.reload(&moved(&self.gslb), &moved(&self.cluster_table))?;
-        self.balance.set_gslb_basic(&self.data.load().cluster_table);
+        let cluster_table = &self.data.load().cluster_table;
+        self.balance.set_gslb_basic(cluster_table);
+        self.balance.set_slow_start(cluster_table);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Start-up and shutdown (lifecycle 1, 23).
 
 use crate::config::BfeConfig;
+use crate::delays::Delays;
 use crate::live::Live;
 use crate::{descriptors, listener, monitor, signals, worker};
 use bfe_basic::conf::ConfErrors;
@@ -52,6 +53,7 @@ pub struct Server {
     pub(crate) config: BfeConfig,
     pub(crate) callbacks: Callbacks,
     pub(crate) live: Arc<Live>,
+    pub(crate) delays: Delays,
     pub(crate) web: WebHandlers,
     /// Names of the enabled modules, in the order in which they run.
     modules: Vec<&'static str>,
@@ -72,7 +74,8 @@ impl Server {
         let live = Arc::new(Live::load(&config, conf_root, control)?);
         let mut callbacks = Callbacks::default();
         let mut web = WebHandlers::default();
-        monitor::core::register(&mut web, &live)?;
+        let delays = Delays::new();
+        monitor::core::register(&mut web, &live, &delays)?;
         let enabled = registry.select(&config.server.modules).map_err(StartError::UnknownModule)?;
         for module in &enabled {
             module
@@ -82,7 +85,7 @@ impl Server {
         let available = registry.names();
         let enabled: Vec<_> = enabled.iter().map(|m| m.name()).collect();
         monitor::core::register_modules(&mut web, &available, &enabled, &callbacks)?;
-        Ok(Self { config, callbacks, live, web, modules: enabled })
+        Ok(Self { config, callbacks, live, delays, web, modules: enabled })
     }
 
     /// Opens all ports and serves until a signal says stop; what is under way then ends in peace, within

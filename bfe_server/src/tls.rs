@@ -70,6 +70,8 @@ pub(crate) async fn shake_hands(
     match result {
         Ok(established) => {
             count(s::TLS_HANDSHAKE_SUCC);
+            let state = &established.state;
+            worker.delays().record_handshake(state.handshake_time, state.did_resume);
             *session.tls.borrow_mut() = Some(Box::new(established.state));
             Some((Stream::Tls(Box::new(established.stream)), established.protocol))
         }

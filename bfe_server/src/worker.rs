@@ -2,6 +2,7 @@
 
 use crate::config::BfeConfig;
 use crate::connection;
+use crate::delays::Delays;
 use crate::server::Server;
 use crate::tables::ServerData;
 use bfe_balance::BalTable;
@@ -96,6 +97,10 @@ impl Worker {
 
     pub(crate) fn tls(&self) -> &TlsServer {
         &self.server.live.tls
+    }
+
+    pub(crate) fn delays(&self) -> &Delays {
+        &self.server.delays
     }
 
     pub(crate) fn pool(&self) -> &Pool {

@@ -1,9 +1,12 @@
 //! The pages and reloads of the core (monitor 3, 5).
 
+use super::memory;
+use crate::delays::Delays;
 use crate::live::Live;
 use crate::state::proxy_state;
 use crate::websocket::websocket_state;
 use bfe_balance::bal_state;
+use bfe_http::protocol_state::{http2_state, spdy_state, stream_state};
 use bfe_http::proxy_protocol::proxy_protocol_state;
 use bfe_http::transport::http_state;
 use bfe_module::metrics::{FlatValue, flat, json_string};
@@ -13,7 +16,11 @@ use bfe_tls::tls_state;
 use std::sync::Arc;
 
 /// Registers what shows and reloads tables, and the counters of the core.
-pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandler> {
+pub(crate) fn register(
+    web: &mut WebHandlers,
+    live: &Arc<Live>,
+    delays: &Delays,
+) -> Result<(), DuplicateHandler> {
     for (name, group) in [
         ("proxy_state", proxy_state::group()),
         ("bal_state", bal_state::group()),
@@ -21,9 +28,19 @@ pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), Du
         ("tls_state", tls_state::group()),
         ("proxy_protocol_state", proxy_protocol_state::group()),
         ("websocket_state", websocket_state::group()),
+        ("http2_state", http2_state::group()),
+        ("spdy_state", spdy_state::group()),
+        ("stream_state", stream_state::group()),
     ] {
         web.add_counters(name, &format!("{name}_diff"), group)?;
     }
+    for (name, delay) in delays.pages() {
+        web.add_delay(name, Arc::clone(delay))?;
+    }
+    web.add_monitor("server_stat", |_| {
+        Ok(format!("{{\"total_bytes_body_buffer\":{}}}", crate::pipeline::body::bytes_held()))
+    })?;
+    web.add_monitor("proxy_mem_stat", |query| memory::page(query.get("format")))?;
     tables(web, live)?;
     reloads(web, live)
 }

@@ -1,63 +1,76 @@
 //! From a request to the monitor port to its answer (monitor 1.1 to 1.3).
 
-use super::{pages, prometheus};
+use super::answer::Answer;
+use super::{debug, pages, prometheus};
 use crate::server::Server;
 use bfe_http::url::unescape;
 use bfe_module::Query;
 use bfe_module::metrics::json_string;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
-/// An answer of the monitor port.
-pub(super) struct Answer {
-    pub(super) body: String,
-    pub(super) content_type: Option<&'static str>,
-    /// Where the path should have been asked for.
-    pub(super) location: Option<String>,
-}
-
-impl Answer {
-    /// Text or JSON. Without any, there is no type either.
-    pub(super) fn text(body: String) -> Self {
-        let content_type = (!body.is_empty()).then_some("text/plain; charset=utf-8");
-        Self { body, content_type, location: None }
-    }
-
-    pub(super) fn html(body: String) -> Self {
-        Self { body, content_type: Some("text/html; charset=utf-8"), location: None }
-    }
+/// What is asked for.
+pub(super) struct Ask {
+    /// Path and query as they were sent.
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) peer: SocketAddr,
 }
 
 /// Answers a request.
-pub(super) fn dispatch(
-    server: &Server,
-    site: &pages::Site,
-    path: &str,
-    query: &str,
-    peer: SocketAddr,
-) -> Answer {
-    let path = unescape(path.as_bytes(), false).unwrap_or_default();
-    let path = String::from_utf8_lossy(&path);
+pub(super) async fn dispatch(server: Arc<Server>, site: &pages::Site, ask: Ask) -> Answer {
+    let path = unescape(ask.path.as_bytes(), false).unwrap_or_default();
+    let path = String::from_utf8_lossy(&path).into_owned();
     if let Some(clean) = unclean(&path) {
-        let location = if query.is_empty() { clean } else { format!("{clean}?{query}") };
-        return Answer { location: Some(location), ..Answer::html(String::new()) };
+        let location = if ask.query.is_empty() { clean } else { format!("{clean}?{}", ask.query) };
+        return Answer::redirect(&location);
     }
     let rest = path.strip_prefix('/').unwrap_or(&path);
-    let (command, name) = rest.split_once('/').map_or((rest, None), |(c, n)| (c, Some(n)));
-    let query = Query::parse(query);
+    let (command, name) = rest.split_once('/').map_or((rest, None), |(c, n)| (c, Some(n.to_owned())));
+    let query = Query::parse(&ask.query);
     match (command, name) {
         ("", _) => Answer::html(site.index()),
-        ("metrics", None) => Answer {
-            content_type: Some("text/plain; version=0.0.4; charset=utf-8"),
-            ..Answer::text(prometheus::text(&server.web, &server.live))
-        },
+        ("metrics", None) => {
+            let page = aside("metrics", move || prometheus::text(&server.web, &server.live)).await;
+            Answer::new("text/plain; version=0.0.4; charset=utf-8", page)
+        }
         ("monitor", None) => Answer::html(site.section("monitor", server.web.monitor.keys())),
         ("reload", None) => Answer::html(site.section("reload", server.web.reload.keys())),
-        ("monitor", Some(name)) => match server.web.monitor.get(name) {
-            Some(handler) => Answer::text(handler(&query).unwrap_or_else(|e| error(&e))),
-            None => Answer::text(unknown("monitor", name)),
+        ("debug", None) => Answer::html(site.section("debug", debug::NAMES)),
+        ("debug", Some(name)) => match debug::answer(&name, &query).await {
+            Some(answer) => answer,
+            None => Answer::text(unknown("debug", &name)),
         },
-        ("reload", Some(name)) => Answer::text(reload(server, name, &query, peer)),
+        ("monitor", Some(name)) => Answer::text(
+            aside("monitor", move || match server.web.monitor.get(&name) {
+                Some(handler) => handler(&query).unwrap_or_else(|e| error(&e)),
+                None => unknown("monitor", &name),
+            })
+            .await,
+        ),
+        ("reload", Some(name)) => {
+            Answer::text(aside("reload", move || reload(&server, &name, &query, ask.peer)).await)
+        }
         _ => Answer::text(error(&format!("invalid command [{command}]"))),
+    }
+}
+
+/// Makes an answer on a thread of its own: handlers read files and build tables, and that is no work for a
+/// thread that others wait for. One that panics is an error like any other.
+async fn aside(kind: &'static str, make: impl FnOnce() -> String + Send + 'static) -> String {
+    match tokio::task::spawn_blocking(make).await {
+        Ok(text) => text,
+        Err(failed) => {
+            let why = failed.try_into_panic().map_or_else(
+                |e| e.to_string(),
+                |panic| {
+                    let text = panic.downcast_ref::<&str>().map(|t| (*t).to_owned());
+                    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+                },
+            );
+            log::warn!("MonitorServer: {kind} panic: {why}");
+            error(&format!("{kind} panic:{why}"))
+        }
     }
 }
 
@@ -145,6 +158,13 @@ mod tests {
         ] {
             assert_eq!(unclean(path).as_deref(), clean, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn mon_18_a_handler_that_panics_is_an_error() {
+        assert_eq!(aside("monitor", || panic!("a {}", "b")).await, r#"{"error":"monitor panic:a b"}"#);
+        assert_eq!(aside("reload", || panic!("c")).await, r#"{"error":"reload panic:c"}"#);
+        assert_eq!(aside("reload", || "fine".into()).await, "fine");
     }
 
     #[test]

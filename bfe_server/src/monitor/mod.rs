@@ -2,18 +2,21 @@
 //!
 //! It runs on the control runtime, never on a worker: a reload of a large tree stalls no request.
 
+mod answer;
 pub(crate) mod core;
+mod debug;
 mod dispatch;
+mod memory;
 mod pages;
 mod prometheus;
 
 use crate::server::{Server, WINDOW};
-use dispatch::Answer;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use answer::{Answer, Whole};
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
+use hyper::header::HOST;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +31,7 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// Serves the monitor port for as long as the process runs.
 pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
-    tokio::spawn(close_windows(Arc::clone(&server)));
+    tokio::spawn(keep_windows(Arc::clone(&server)));
     let site = Arc::new(pages::Site::new());
     let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -60,34 +63,38 @@ async fn answer(
     site: Arc<pages::Site>,
     req: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = req.uri().path().to_owned();
-    let query = req.uri().query().unwrap_or_default().to_owned();
-    // Handlers read files and build tables: that is no work for a thread that others wait for.
-    let made =
-        tokio::task::spawn_blocking(move || dispatch::dispatch(&server, &site, &path, &query, peer)).await;
-    let answer = made.unwrap_or_else(|_| Answer::text("{\"error\":\"monitor panic\"}".into()));
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    if let Some(kind) = answer.content_type {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+) -> Result<Response<Whole>, Infallible> {
+    if req.version() == Version::HTTP_11 && !req.headers().contains_key(HOST) {
+        return Ok(no_host());
     }
-    if let Some(location) = answer.location.and_then(|l| HeaderValue::try_from(l).ok()) {
-        *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let (path, query) = (req.uri().path().to_owned(), req.uri().query().unwrap_or_default().to_owned());
+    let ask = dispatch::Ask { path, query, peer };
+    Ok(dispatch::dispatch(server, &site, ask).await.into_response())
 }
 
-/// Ends the windows whose differences are shown, at each second of the wall clock that is a multiple of
-/// their length.
-async fn close_windows(server: Arc<Server>) {
+/// What Go's server says to a request that does not name a host.
+fn no_host() -> Response<Whole> {
+    const REASON: &str = "Bad Request: missing required Host header";
+    let body = format!("400 {REASON}");
+    let answer = Answer::text(body).status(StatusCode::BAD_REQUEST).field("connection", "close");
+    let mut response = answer.into_response();
+    response.extensions_mut().insert(ReasonPhrase::from_static(REASON.as_bytes()));
+    response
+}
+
+/// Each second of the wall clock, looks at the delay histograms; at those that are a multiple of the window of
+/// the counters, ends the window whose differences are shown.
+async fn keep_windows(server: Arc<Server>) {
+    let since_epoch = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut closed = None;
     loop {
-        for metrics in &server.web.metrics {
-            metrics.close_window();
+        let now = SystemTime::now();
+        let window = since_epoch().as_secs() / WINDOW.as_secs();
+        if closed.replace(window) != Some(window) {
+            server.web.metrics.iter().for_each(|m| m.close_window());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let window = WINDOW.as_secs();
-        let next = Duration::from_secs((now.as_secs() / window + 1) * window);
-        tokio::time::sleep(next.saturating_sub(now)).await;
+        server.web.delays.iter().for_each(|d| d.tick(now));
+        let left = 1_000_000_000 - u64::from(since_epoch().subsec_nanos());
+        tokio::time::sleep(Duration::from_nanos(left)).await;
     }
 }

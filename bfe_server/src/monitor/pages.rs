@@ -20,10 +20,10 @@ impl Site {
     }
 
     /// `/monitor`, `/reload` or `/debug`.
-    pub(super) fn section<'a>(&self, section: &str, names: impl Iterator<Item = &'a String>) -> String {
-        let links: Vec<_> = names.map(|n| (format!("/{section}/{n}"), n.as_str())).collect();
+    pub(super) fn section<N: AsRef<str>>(&self, section: &str, names: impl IntoIterator<Item = N>) -> String {
+        let links: Vec<_> = names.into_iter().map(|n| (format!("/{section}/{}", n.as_ref()), n)).collect();
         let title = format!("{section} manual for bfe");
-        self.page(&title, links.iter().map(|(to, text)| (to.as_str(), *text)))
+        self.page(&title, links.iter().map(|(to, text)| (to.as_str(), text.as_ref())))
     }
 
     fn page<'a>(&self, title: &str, links: impl Iterator<Item = (&'a str, &'a str)>) -> String {

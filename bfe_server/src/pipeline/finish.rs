@@ -14,6 +14,7 @@ pub(super) fn finish(worker: &Worker, req: &mut Request, body_sent: u64, after: 
     if req.error_code.is_some() {
         count(proxy_state::CLIENT_REQ_FAIL);
     }
+    worker.delays().record_request(req);
     let session = &req.session;
     session.requests_active.set(session.requests_active.get().saturating_sub(1));
     if result == HandlerResult::Finish && after == After::Keep { After::Close } else { after }

@@ -3,7 +3,7 @@
 //! [`serve`] reads like the list in the architecture page: each step is a function of its own, each early
 //! exit an [`Exit`] that is dealt with in one place.
 
-mod body;
+pub(crate) mod body;
 mod client_addr;
 mod finish;
 mod forward;
@@ -89,7 +89,7 @@ async fn locate<'t, E: Exchange>(
     call(worker, Point::HandleBeforeLocation, req, way).await?;
     route::find_product(tables, req, way.now)?;
     call(worker, Point::HandleFoundProduct, req, way).await?;
-    let cluster = route::find_cluster(worker, tables, req, way.now).await?;
+    let cluster = route::find_cluster(worker, tables, req, &mut way.now).await?;
     let limit = if req.is_sse { None } else { cluster.conf.basic.read_client };
     exchange.set_read_deadline(deadline(way.now, limit));
     way.cluster = Some(cluster);

@@ -22,21 +22,25 @@ pub(super) fn find_product(tables: &ServerData, req: &mut Request, now: Instant)
     Ok(())
 }
 
-/// Finds the cluster by the product's rules.
+/// Finds the cluster by the product's rules. `now` is read anew where the body had to be read for it.
 pub(super) async fn find_cluster<'t>(
     worker: &Worker,
     tables: &'t ServerData,
     req: &mut Request,
-    now: Instant,
+    now: &mut Instant,
 ) -> Result<&'t Cluster, Exit> {
-    req.stat.locate_start = Some(now);
+    req.stat.locate_start = Some(*now);
     let found = loop {
         match tables.routes.find_cluster(&req.route.product, req) {
             Ok(found) => break found,
-            Err(NeedBody) => body::read(worker, req).await,
+            Err(NeedBody) => {
+                body::read(worker, req).await;
+                *now = Instant::now();
+            }
         }
     };
-    req.stat.locate_end = req.stat.locate_start;
+    // It takes less than reading the clock would, unless the body had to be read.
+    req.stat.locate_end = Some(*now);
     let name = match found {
         Ok(name) => name,
         Err(e) => {
