@@ -6,6 +6,7 @@ mod cluster_stats;
 pub mod config;
 mod connection;
 mod descriptors;
+mod http2;
 mod keepalive;
 mod lease;
 mod listener;

@@ -301,7 +301,7 @@ impl BackendConn {
             },
             SendFailure::Body(e) => TransportError::WriteRequest {
                 reason: e.to_string(),
-                client_timeout: matches!(e, BodyError::Timeout),
+                client_timeout: matches!(e, BodyError::Timeout | BodyError::ClientGone),
                 processing: matches!(e, BodyError::Processing(_)),
             },
         }

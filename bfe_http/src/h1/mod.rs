@@ -11,6 +11,6 @@ pub mod framing;
 pub mod head;
 pub mod server;
 mod stream;
-mod timer;
+pub(crate) mod timer;
 
 pub use stream::{BufferedIo, Io, Stream};

@@ -4,6 +4,7 @@ use crate::live::Live;
 use crate::state::proxy_state;
 use crate::websocket::websocket_state;
 use bfe_balance::bal_state;
+use bfe_http::h2::http2_state;
 use bfe_http::proxy_protocol::proxy_protocol_state;
 use bfe_http::transport::http_state;
 use bfe_module::metrics::{FlatValue, flat, json_string};
@@ -18,6 +19,7 @@ pub(crate) fn register(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), Du
         ("proxy_state", proxy_state::group()),
         ("bal_state", bal_state::group()),
         ("http_state", http_state::group()),
+        ("http2_state", http2_state::group()),
         ("tls_state", tls_state::group()),
         ("proxy_protocol_state", proxy_protocol_state::group()),
         ("websocket_state", websocket_state::group()),
