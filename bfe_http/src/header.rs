@@ -69,6 +69,11 @@ impl Header {
         Self { head, fields: Vec::with_capacity(capacity) }
     }
 
+    /// The same fields, as ranges of `head`.
+    pub(crate) fn with_head(self, head: Bytes) -> Self {
+        Self { head, ..self }
+    }
+
     /// Adds a field that is two ranges (start, length) of the head buffer. The name must be canonical.
     pub fn push_wire(&mut self, name: (u32, u32), value: (u32, u32)) {
         self.fields.push(Field { name: Piece::Wire(name.0, name.1), value: Piece::Wire(value.0, value.1) });

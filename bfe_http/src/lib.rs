@@ -13,6 +13,7 @@ pub mod counter;
 mod date;
 mod exchange;
 pub mod h1;
+pub mod h2;
 mod header;
 pub mod protocol_state;
 pub mod proxy_protocol;

@@ -1,48 +1,6 @@
 //! Counters of the protocols that come after a TLS handshake (lifecycle 24.2). Each protocol moves its own.
 
 crate::counter_group! {
-    /// `/monitor/http2_state`.
-    pub http2_state "proxy_state" {
-        /// Connections whose preface did not come in time.
-        H2_TIMEOUT_PREFACE,
-        /// Connections whose first settings did not come in time.
-        H2_TIMEOUT_SETTING,
-        /// Connections that were idle for too long.
-        H2_TIMEOUT_CONN,
-        /// Streams whose request did not come in time.
-        H2_TIMEOUT_READ_STREAM,
-        /// Streams whose response could not be written in time.
-        H2_TIMEOUT_WRITE_STREAM,
-        /// Streams that the client reset.
-        H2_ERR_GOT_RESET,
-        /// Streams beyond the limit of a connection.
-        H2_ERR_MAX_STREAM_PER_CONN,
-        /// Header lists that are too large.
-        H2_ERR_MAX_HEADER_LIST_SIZE,
-        /// Request targets that are too long.
-        H2_ERR_MAX_HEADER_URI_SIZE,
-        /// Panics of a connection.
-        H2_PANIC_CONN,
-        /// Panics of a stream.
-        H2_PANIC_STREAM,
-        /// Bytes of request headers.
-        H2_REQ_HEADER_ORIGINAL_SIZE,
-        /// The same, as they came.
-        H2_REQ_HEADER_COMPRESS_SIZE,
-        /// Bytes of response headers.
-        H2_RES_HEADER_ORIGINAL_SIZE,
-        /// The same, as they were sent.
-        H2_RES_HEADER_COMPRESS_SIZE,
-        /// Connections refused because of load.
-        H2_CONN_OVERLOAD,
-        /// Requests refused because of load.
-        H2_REQ_OVERLOAD,
-        /// Connections with too many control frames waiting.
-        H2_CONN_EXCEED_MAX_QUEUED_CONTROL_FRAMES,
-    }
-}
-
-crate::counter_group! {
     /// `/monitor/spdy_state`.
     pub spdy_state "proxy_state" {
         /// Connections that were idle for too long.

@@ -2,6 +2,7 @@
 
 use crate::{Body, Header, Url};
 use bytes::Bytes;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// The HTTP version of a message.
@@ -71,7 +72,9 @@ pub struct RequestState {
     /// When it ended.
     pub connect_backend_end: Option<Instant>,
     /// HTTP/2 only: settings, window, priorities and order of pseudo headers (lifecycle 16).
-    pub h2_fingerprint: String,
+    pub h2_fingerprint: Option<Rc<str>>,
+    /// Names of trailer fields that an HTTP/2 client announced, canonical and joined by commas; else empty.
+    pub declared_trailers: Bytes,
 }
 
 impl Request {

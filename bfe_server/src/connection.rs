@@ -4,7 +4,7 @@ use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
-use crate::{keepalive, proxy_header, tls, websocket};
+use crate::{http2, keepalive, proxy_header, tls, websocket};
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
@@ -100,7 +100,7 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
     }
     // The handshake takes much more memory than the connection after it.
     let shaken = Box::pin(tls::shake_hands(&worker, &session, stream, early, broken)).await;
-    let Some((stream, protocol)) = shaken else { return finish(&worker, &session) };
+    let Some((stream, protocol, params)) = shaken else { return finish(&worker, &session) };
     if worker.callbacks().run_session(Point::HandleHandshake, &session) == HandlerResult::Close {
         return finish(&worker, &session);
     }
@@ -110,8 +110,9 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
             let client = Client { stream, early: BytesMut::new(), first_head, broken: None };
             serve_http1(&worker, &place, &session, client).await;
         }
+        Protocol::H2 => http2::serve(&worker, &place, &session, stream, params).await,
         // Not offered; a rule may insist on them all the same.
-        Protocol::H2 | Protocol::Spdy31 | Protocol::Stream => {
+        Protocol::Spdy31 | Protocol::Stream => {
             log::warn!("{} is not served: connection closed", protocol.as_str());
             finish(&worker, &session);
         }
@@ -158,7 +159,7 @@ async fn serve_http1(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, 
 }
 
 /// Calls the last handlers of a connection.
-fn finish(worker: &Worker, session: &Session) {
+pub(crate) fn finish(worker: &Worker, session: &Session) {
     session.end.set(Some(Instant::now()));
     let _ = worker.callbacks().run_session(Point::HandleFinish, session);
 }

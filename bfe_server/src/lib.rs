@@ -7,6 +7,7 @@ pub mod config;
 mod connection;
 mod delays;
 mod descriptors;
+mod http2;
 mod keepalive;
 mod lease;
 mod listener;

@@ -5,7 +5,7 @@ use crate::state::{count, proxy_state as s};
 use crate::worker::Worker;
 use bfe_basic::{ErrorCode, Session};
 use bfe_http::h1::Stream;
-use bfe_tls::{CertLookup, Peer, Protocol, Settings};
+use bfe_tls::{CertLookup, Peer, Protocol, ProtocolParams, Settings};
 use bytes::BytesMut;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 /// What can be served inside TLS, in the one place that says so; [`connection`](crate::connection) serves it.
-const SERVED: [Protocol; 1] = [Protocol::Http1];
+const SERVED: [Protocol; 2] = [Protocol::Http1, Protocol::H2];
 
 /// What `bfe.conf` says about TLS.
 pub(crate) fn settings(config: &BfeConfig, conf_root: &Path) -> Settings {
@@ -47,7 +47,7 @@ pub(crate) async fn shake_hands(
     stream: TcpStream,
     early: BytesMut,
     broken: Option<String>,
-) -> Option<(Stream, Protocol)> {
+) -> Option<(Stream, Protocol, ProtocolParams)> {
     let begin = Instant::now();
     count(s::TLS_HANDSHAKE_ALL);
     let result = match broken {
@@ -73,7 +73,7 @@ pub(crate) async fn shake_hands(
             let state = &established.state;
             worker.delays().record_handshake(state.handshake_time, state.did_resume);
             *session.tls.borrow_mut() = Some(Box::new(established.state));
-            Some((Stream::Tls(Box::new(established.stream)), established.protocol))
+            Some((Stream::Tls(Box::new(established.stream)), established.protocol, established.params))
         }
         Err(error) => {
             log::info!(

@@ -152,8 +152,13 @@ fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
 fn request_head(http: &bfe_http::Request) -> Vec<u8> {
     let mut out = Vec::new();
     let target = encode::target(http);
-    let head =
-        RequestHead { method: &http.method, target: &target, host: &http.host, framing: OutFraming::None };
+    let head = RequestHead {
+        method: &http.method,
+        target: &target,
+        host: &http.host,
+        framing: OutFraming::None,
+        trailers: b"",
+    };
     encode::request_head(&mut out, &head, &http.header, |_, _| true);
     out
 }

@@ -14,6 +14,8 @@ pub struct RequestHead<'a> {
     pub host: &'a [u8],
     /// How the body is framed on the wire.
     pub framing: OutFraming,
+    /// Names of trailer fields that are announced, where the body is in chunks.
+    pub trailers: &'a [u8],
 }
 
 /// How an outgoing body is framed.
@@ -47,7 +49,12 @@ pub fn request_head(
             push_number(out, n);
             out.extend_from_slice(b"\r\n");
         }
-        OutFraming::Chunked => out.extend_from_slice(b"\r\nTransfer-Encoding: chunked\r\n"),
+        OutFraming::Chunked => {
+            out.extend_from_slice(b"\r\nTransfer-Encoding: chunked\r\n");
+            if !head.trailers.is_empty() {
+                field(out, b"Trailer", head.trailers);
+            }
+        }
     }
     header.for_each_sorted(|name, value| {
         let framing: [&[u8]; 4] = [b"Host", b"Content-Length", b"Transfer-Encoding", b"Trailer"];
@@ -125,8 +132,13 @@ mod tests {
         header.add("X-A", "a\r\nX-Evil: 1");
         header.add("Connection", "close");
         let mut out = Vec::new();
-        let head =
-            RequestHead { method: b"", target: b"/x?y", host: b"Ex.org:80", framing: OutFraming::Length(3) };
+        let head = RequestHead {
+            method: b"",
+            target: b"/x?y",
+            host: b"Ex.org:80",
+            framing: OutFraming::Length(3),
+            trailers: b"",
+        };
         request_head(&mut out, &head, &header, |n, _| n != b"Connection");
         let want = "GET /x?y HTTP/1.1\r\nHost: Ex.org:80\r\nContent-Length: 3\r\n\
                     Accept: */*\r\nX-A: a  X-Evil: 1\r\nX-B: 2\r\n\r\n";

@@ -89,7 +89,7 @@ impl TransportError {
     pub(crate) fn of_request_body(error: &BodyError) -> Self {
         Self::WriteRequest {
             reason: error.to_string(),
-            client_timeout: matches!(error, BodyError::Timeout),
+            client_timeout: matches!(error, BodyError::Timeout | BodyError::ClientGone),
             processing: matches!(error, BodyError::Processing(_)),
         }
     }

@@ -163,7 +163,9 @@ impl Variable {
             Self::Ja3Raw => of_tls(req, |tls| &tls.ja3_raw),
             Self::Ja3Hash => of_tls(req, |tls| &tls.ja3_hash),
             Self::Protocol => copied(req.protocol()),
-            Self::Http2Fingerprint => copied(req.http.state.h2_fingerprint.as_bytes()),
+            Self::Http2Fingerprint => {
+                copied(req.http.state.h2_fingerprint.as_deref().unwrap_or_default().as_bytes())
+            }
             Self::Context(key) => req.context.text(key).map_or_else(Bytes::new, copied),
             Self::ClientCert(part) => {
                 of_tls(req, |tls| tls.client_auth.cert.as_deref().map_or("", |c| part.of(c)))

@@ -6,7 +6,7 @@ use crate::tables::{Cluster, ClusterTransport};
 use crate::worker::Worker;
 use bfe_balance::conf::cluster_conf::RetryLevel;
 use bfe_balance::{Backend, BalanceError};
-use bfe_basic::{ErrorCode, Request};
+use bfe_basic::{ErrorCode, Proto, Request};
 use bfe_http::Response;
 use bfe_http::h1::client;
 use bfe_http::transport::{Kind, Transport, TransportError, fcgi};
@@ -190,10 +190,11 @@ fn note_failure(
 ) -> Next {
     use proxy_state as s;
     count(s::ERR_BK_REQUEST_BACKEND);
-    // Only what was not sent, or can be sent again without harm, is tried again.
+    // Only what was not sent, or can be sent again without harm, is tried again; never over HTTP/2 (Q35).
     let repeatable = cluster.conf.backend.retry_level == RetryLevel::Get
         && req.http.method.as_ref() == b"GET"
-        && req.http.content_length == 0;
+        && req.http.content_length == 0
+        && req.session.proto.get() != Proto::H2;
     let (code, counter, is_backends_fault, retry, after) = match error {
         TransportError::Connect { .. } => {
             (ErrorCode::BK_CONNECT_BACKEND, s::ERR_BK_CONNECT_BACKEND, true, true, After::Keep)

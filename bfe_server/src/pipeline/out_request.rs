@@ -27,6 +27,7 @@ pub(super) fn encode(
         // Without a host of the client's the backend sees its own address.
         host: if disable_host || http.host.is_empty() { addr.as_bytes() } else { &http.host },
         framing,
+        trailers: &http.state.declared_trailers,
     };
     encode::request_head(&mut buffer, &head, &http.header, is_forwarded);
     Outgoing {

@@ -134,7 +134,8 @@ async fn send<E: Exchange>(
         }
         count(proxy_state::ERR_CLIENT_WRITE);
         req.set_error(ErrorCode::CLIENT_WRITE, error.to_string());
-        return After::Close;
+        // Of a connection with many streams only this one is lost.
+        return if sent.keep { after } else { After::Close };
     }
     match (after, sent.keep) {
         (After::Keep, true) => After::Keep,

@@ -1,0 +1,269 @@
+//! A header block becomes a request (lifecycle 16, RFC 9113, 8).
+
+use super::fingerprint::Fingerprint;
+use super::hpack::Sink;
+use crate::{Body, Header, Request, RequestState, Url, Version, canonical};
+use bytes::{Bytes, BytesMut};
+use std::time::Instant;
+
+/// What a field counts beyond its text against the limit on all of them.
+const FIELD_OVERHEAD: usize = 32;
+
+/// Why a block is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It breaks the rules: this request is refused.
+    Malformed,
+    /// The path is too long: the connection ends.
+    LongPath,
+    /// There are too many fields, or too large ones: the connection ends.
+    LongList,
+}
+
+type Range = (u32, u32);
+
+/// Takes the fields of a block.
+pub(super) struct Collector<'a> {
+    text: &'a mut BytesMut,
+    fingerprint: &'a mut Fingerprint,
+    header: Header,
+    method: Option<Range>,
+    scheme: Option<Range>,
+    authority: Option<Range>,
+    path: Option<Range>,
+    /// How much more there may be.
+    room: usize,
+    max_path: usize,
+    /// Bytes of names and values.
+    pub(super) size: usize,
+    pub(super) fault: Option<Fault>,
+}
+
+impl<'a> Collector<'a> {
+    /// A collector that puts text into `text`, which has to be empty.
+    pub(super) fn new(
+        text: &'a mut BytesMut,
+        fingerprint: &'a mut Fingerprint,
+        max_list: usize,
+        max_path: usize,
+    ) -> Self {
+        Self {
+            text,
+            fingerprint,
+            header: Header::for_head(Bytes::new(), 12),
+            method: None,
+            scheme: None,
+            authority: None,
+            path: None,
+            room: max_list,
+            max_path,
+            size: 0,
+            fault: None,
+        }
+    }
+
+    fn keep(&mut self, text: &[u8]) -> Range {
+        // The limit on the whole list is far below what these numbers can tell.
+        let start = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        self.text.extend_from_slice(text);
+        (start, u32::try_from(text.len()).unwrap_or(u32::MAX))
+    }
+
+    fn pseudo(&mut self, name: &[u8], value: &[u8]) {
+        let initial = match name {
+            b":method" => 'm',
+            b":scheme" => 's',
+            b":authority" => 'a',
+            b":path" => 'p',
+            _ => return self.refuse(),
+        };
+        self.fingerprint.pseudo(initial);
+        let value = self.keep(value);
+        let place = match initial {
+            'm' => &mut self.method,
+            's' => &mut self.scheme,
+            'a' => &mut self.authority,
+            _ => &mut self.path,
+        };
+        if place.replace(value).is_some() || !self.header.is_empty() {
+            self.refuse();
+        }
+    }
+
+    fn refuse(&mut self) {
+        self.fault.get_or_insert(Fault::Malformed);
+    }
+
+    /// Whether there are only fields, as in trailers.
+    pub(super) fn is_trailers(&self) -> bool {
+        [self.method, self.scheme, self.authority, self.path].iter().all(Option::is_none)
+    }
+
+    /// The request of the block. `ended` where it has no body.
+    pub(super) fn request(self, ended: bool) -> Result<Parts, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let head = self.text.split().freeze();
+        let of = |range: Option<Range>| {
+            range.map_or_else(Bytes::new, |(start, length)| {
+                let start = start as usize;
+                head.slice(start..start + length as usize)
+            })
+        };
+        let method = match of(self.method) {
+            method if method.as_ref() == b"GET" => Bytes::from_static(b"GET"),
+            method => method,
+        };
+        let (scheme, authority, path) = (of(self.scheme), of(self.authority), of(self.path));
+        let mut header = self.header.with_head(head.clone());
+        if !is_visible(&method) || !is_visible(&path) || breaks_the_connection_rules(&header) {
+            return Err(Fault::Malformed);
+        }
+        let (url, request_uri) = if method.as_ref() == b"CONNECT" {
+            if self.scheme.is_some() || self.path.is_some() || authority.is_empty() {
+                return Err(Fault::Malformed);
+            }
+            (Url { host: authority.clone(), ..Url::default() }, authority.clone())
+        } else {
+            if method.is_empty() || !matches!(scheme.as_ref(), b"https" | b"http") {
+                return Err(Fault::Malformed);
+            }
+            (Url::parse_request_uri(&path).map_err(|_| Fault::Malformed)?, path)
+        };
+        // A body of HEAD is refused by the reference, too.
+        if !ended && method.as_ref() == b"HEAD" {
+            return Err(Fault::Malformed);
+        }
+        let host = match authority.is_empty() {
+            true => Bytes::copy_from_slice(header.get("Host").unwrap_or_default()),
+            false => authority,
+        };
+        join_cookies(&mut header);
+        let trailers = declared_trailers(&mut header);
+        let expects = header.get("Expect") == Some(b"100-continue") && header.del("Expect");
+        let length = content_length(&header)?;
+        let content_length = if ended { 0 } else { length.unwrap_or(-1) };
+        let request = Request {
+            method,
+            request_uri,
+            url,
+            proto: Bytes::from_static(b"HTTP/2.0"),
+            version: Version::HTTP_2,
+            header,
+            host,
+            content_length,
+            has_content_length: length.is_some_and(|n| n >= 0),
+            body: Body::Empty,
+            state: RequestState {
+                start_time: Some(Instant::now()),
+                h2_fingerprint: Some(self.fingerprint.get()),
+                declared_trailers: trailers,
+                ..RequestState::default()
+            },
+        };
+        Ok(Parts { request, expects })
+    }
+}
+
+/// What a block comes to.
+pub(super) struct Parts {
+    pub(super) request: Request,
+    /// The client waits for `100 Continue`.
+    pub(super) expects: bool,
+}
+
+impl Sink for Collector<'_> {
+    fn field(&mut self, name: &[u8], value: &[u8], sound: bool) -> bool {
+        self.size += name.len() + value.len();
+        if name == b":path" && value.len() > self.max_path {
+            self.fault = Some(Fault::LongPath);
+            return false;
+        }
+        if !sound {
+            self.refuse();
+        }
+        if self.fault.is_some() {
+            // The rest is read for the sake of the tables alone.
+            return true;
+        }
+        match self.room.checked_sub(name.len() + value.len() + FIELD_OVERHEAD) {
+            Some(room) => self.room = room,
+            None => {
+                self.fault = Some(Fault::LongList);
+                return false;
+            }
+        }
+        if name.starts_with(b":") {
+            self.pseudo(name, value);
+        } else {
+            let name = self.keep(name);
+            let value = self.keep(value);
+            self.header.push_wire(name, value);
+        }
+        true
+    }
+}
+
+/// Whether a text can stand in a request line: no blanks, nothing that moves the cursor.
+fn is_visible(text: &[u8]) -> bool {
+    text.iter().all(|b| *b > b' ' && *b != 0x7f)
+}
+
+/// Fields that are about one connection have no place in HTTP/2 (RFC 9113, 8.2.2).
+fn breaks_the_connection_rules(header: &Header) -> bool {
+    header.iter().any(|(name, value)| match name {
+        b"Connection" | b"Keep-Alive" | b"Proxy-Connection" | b"Transfer-Encoding" | b"Upgrade" => true,
+        b"Te" => value != b"trailers",
+        _ => false,
+    })
+}
+
+/// Cookies may come in several fields; a backend gets one (RFC 9113, 8.2.3).
+fn join_cookies(header: &mut Header) {
+    if header.get_all("Cookie").nth(1).is_none() {
+        return;
+    }
+    let joined: Vec<_> = header.get_all("Cookie").collect();
+    let joined = joined.join(&b"; "[..]);
+    header.set("Cookie", joined);
+}
+
+/// Takes `Trailer` out; gives the names in it, sorted and joined.
+fn declared_trailers(header: &mut Header) -> Bytes {
+    if !header.contains("Trailer") {
+        return Bytes::new();
+    }
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    for value in header.get_all("Trailer") {
+        for name in value.split(|b| *b == b',') {
+            let name = canonical(name.trim_ascii()).into_owned();
+            let refused: [&[u8]; 4] = [b"", b"Transfer-Encoding", b"Trailer", b"Content-Length"];
+            if !refused.contains(&name.as_slice()) && crate::is_token(&name) {
+                names.push(name);
+            }
+        }
+    }
+    header.del("Trailer");
+    names.sort();
+    names.dedup();
+    Bytes::from(names.join(&b","[..]))
+}
+
+/// The length that the client told: as the reference reads it, but never two different ones.
+fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
+    let Some(first) = header.get("Content-Length") else { return Ok(None) };
+    if header.get_all("Content-Length").any(|other| other != first) {
+        return Err(Fault::Malformed);
+    }
+    let digits = first.strip_prefix(b"+").unwrap_or(first);
+    let number = if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        // One that is too large is never reached.
+        std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(i64::MAX)
+    } else if first == b"-1" {
+        -1
+    } else {
+        0
+    };
+    Ok(Some(number))
+}

@@ -1,0 +1,38 @@
+//! HTTP/2 towards clients (lifecycle 16).
+//!
+//! A [`Connection`] turns frames into requests; each comes with a [`StreamExchange`], the way back of its
+//! response. Whoever drives the connection runs each request as a task of its own, on the same worker:
+//!
+//! ```text
+//!   bytes in ─► frames (input) ─► header block (hpack, head) ─► Request ─► task ─► StreamExchange (respond)
+//!                  │                                                                  │
+//!                  └─► body bytes of streams (stream)            frames ◄─────────────┘
+//!                                                                  │
+//!   bytes out ◄── one write for all that has gathered (output) ◄───┘
+//! ```
+//!
+//! The frame layer is our own: what the reference answers to what is wrong, the order of its settings, and the
+//! fingerprint of a client have to be the same, and a request costs less when its fields go from the header
+//! block straight into its head. Where the reference breaks RFC 9113, this follows the RFC.
+//!
+//! Bounds of a connection: streams at once times their windows for request bodies, [`output::HIGH`] for what
+//! is on its way out, two times the limit of the header list for a header block, and a [`budget`] for what a
+//! client does without use to anybody.
+
+mod budget;
+mod connection;
+mod exchange;
+mod fingerprint;
+mod frame;
+mod head;
+mod hpack;
+mod input;
+mod output;
+mod respond;
+mod response_head;
+mod state;
+mod stream;
+
+pub use connection::{Connection, Settings};
+pub use exchange::StreamExchange;
+pub use state::http2_state;

@@ -1,0 +1,311 @@
+//! Sending a response (lifecycle 10, 16).
+
+use super::connection::Inner;
+use super::exchange::StreamExchange;
+use super::frame::{self, Code, flag, kind};
+use super::response_head::{Known, allows_body, declared};
+use super::stream::{Phase, Why};
+use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
+use crate::{Body, BodyError, Header, Response};
+use bytes::{Buf, Bytes};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The reference's buffer of a stream.
+const BUFFER: usize = 4096;
+/// Most that one stream adds to the output while others wait.
+const TURN: usize = 32 * 1024;
+
+/// What of a response waits for the end of its request: whether it ends with the stream, or with the
+/// connection, is known only then.
+#[derive(Default)]
+pub(super) struct Rest {
+    /// A head that has not been sent.
+    head: Option<(u16, Header)>,
+    /// The last bytes of the body.
+    body: Bytes,
+    /// The client could not be sent all there was.
+    lost: bool,
+    /// Nothing follows the head.
+    ended: bool,
+}
+
+/// What the copy loop waits for.
+enum Event {
+    Body(Option<Result<Bytes, BodyError>>),
+    Flush,
+    Closed(Why),
+}
+
+impl StreamExchange {
+    /// Sends a response, up to its last piece. Its body is used up; status and header stay.
+    pub(super) async fn send_response(&self, res: &mut Response, options: &SendOptions) -> Sent {
+        let mut body = std::mem::take(&mut res.body);
+        let mut timer = None;
+        let sent = self.send(res, &mut body, options, &mut timer).await;
+        // The reference counts no bytes of HTTP/2 (LIFE-97), and its connections go on after errors.
+        Sent { error: sent.err(), keep: true, ..Sent::default() }
+    }
+
+    async fn send(
+        &self,
+        res: &Response,
+        body: &mut Body,
+        options: &SendOptions,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+    ) -> Result<(), SendError> {
+        let immediate = options.flush == FlushPolicy::Immediate;
+        let mut held = Bytes::new();
+        if !immediate {
+            loop {
+                match self.event(body, options.flush, timer, !held.is_empty()).await {
+                    Event::Body(None) => {
+                        // All of it is here, and waits for the end.
+                        *self.rest.borrow_mut() = Rest {
+                            head: Some((res.status, res.header.clone())),
+                            body: held,
+                            ..Rest::default()
+                        };
+                        return Ok(());
+                    }
+                    Event::Body(Some(Err(e))) => {
+                        *self.rest.borrow_mut() = Rest {
+                            head: Some((res.status, res.header.clone())),
+                            body: held,
+                            ..Rest::default()
+                        };
+                        return Err(SendError::Body(e));
+                    }
+                    Event::Body(Some(Ok(piece))) => held = join(held, piece),
+                    Event::Flush => break,
+                    Event::Closed(why) => return Err(self.lose(why, options)),
+                }
+                if held.len() > BUFFER {
+                    break;
+                }
+            }
+        }
+        let known = Known { first: &held, complete: false, is_head: self.is_head };
+        self.push_head(res.status, &res.header, &known, self.is_head)?;
+        let limit = declared(&res.header);
+        if self.is_head {
+            self.rest.borrow_mut().ended = true;
+            held = Bytes::new();
+        }
+        let result = self.copy(&mut held, body, options, timer, (res.status, limit)).await;
+        self.rest.borrow_mut().body = held;
+        result
+    }
+
+    /// Passes the body on; the last piece of it stays in `held`.
+    async fn copy(
+        &self,
+        held: &mut Bytes,
+        body: &mut Body,
+        options: &SendOptions,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        (status, limit): (u16, Option<u64>),
+    ) -> Result<(), SendError> {
+        let immediate = options.flush == FlushPolicy::Immediate;
+        let mut total = held.len() as u64;
+        loop {
+            let ready = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
+            let event = match ready {
+                Poll::Ready(next) => Event::Body(next),
+                Poll::Pending => {
+                    if immediate {
+                        self.data(held, options).await?;
+                    }
+                    self.event(body, options.flush, timer, !held.is_empty()).await
+                }
+            };
+            match event {
+                Event::Body(None) => return Ok(()),
+                Event::Body(Some(Err(e))) => return Err(SendError::Body(e)),
+                Event::Body(Some(Ok(_))) if self.is_head => {}
+                Event::Body(Some(Ok(piece))) => {
+                    total += piece.len() as u64;
+                    if !allows_body(status) || limit.is_some_and(|limit| total > limit) {
+                        return Err(SendError::TooLong);
+                    }
+                    if !immediate && held.len() + piece.len() <= BUFFER {
+                        *held = join(std::mem::take(held), piece);
+                    } else {
+                        self.data(held, options).await?;
+                        *held = piece;
+                    }
+                }
+                Event::Flush => self.data(held, options).await?,
+                Event::Closed(why) => return Err(self.lose(why, options)),
+            }
+        }
+    }
+
+    /// Waits for body bytes, the next tick of the flush timer (where something `waits` for it), or the end of
+    /// the stream.
+    async fn event(
+        &self,
+        body: &mut Body,
+        flush: FlushPolicy,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        waits: bool,
+    ) -> Event {
+        if let (FlushPolicy::Every(interval), true) = (flush, waits) {
+            timer.get_or_insert_with(|| Box::pin(sleep_until(soon(interval))));
+        }
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(next) = body.poll_data(cx) {
+                return Poll::Ready(Event::Body(next));
+            }
+            if let Some(timer) = timer.as_mut().filter(|_| waits)
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Event::Flush);
+            }
+            let mut inner = self.inner.borrow_mut();
+            match inner.streams.get_mut(&self.id) {
+                Some(stream) if !stream.is_closed() => {
+                    stream.wait(cx);
+                    Poll::Pending
+                }
+                Some(_) => Poll::Ready(Event::Closed(inner.why_closed(self.id).unwrap_or(Why::Gone))),
+                None => Poll::Ready(Event::Closed(Why::Gone)),
+            }
+        })
+        .await;
+        if matches!(event, Event::Flush) {
+            *timer = None;
+        }
+        event
+    }
+
+    fn push_head(&self, status: u16, header: &Header, known: &Known<'_>, end: bool) -> Result<(), SendError> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.streams.get(&self.id).is_none_or(super::stream::StreamState::is_closed) {
+            self.rest.borrow_mut().lost = true;
+            return Err(stream_closed());
+        }
+        inner.push_response(self.id, status, header, known, end);
+        Ok(())
+    }
+
+    /// Sends what is held.
+    async fn data(&self, held: &mut Bytes, options: &SendOptions) -> Result<(), SendError> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, held, false))
+            .await
+            .map_err(|why| self.lose(why, options))
+    }
+
+    /// The stream is over before its response was.
+    fn lose(&self, why: Why, options: &SendOptions) -> SendError {
+        self.rest.borrow_mut().lost = true;
+        if why == Why::Gone && options.cancel_on_close {
+            SendError::Body(BodyError::ClientGone)
+        } else {
+            stream_closed()
+        }
+    }
+
+    /// Sends what waited for the end of the request; with `close` without an end of the stream.
+    pub(super) async fn end_response(&self, close: bool) {
+        let mut rest = std::mem::take(&mut *self.rest.borrow_mut());
+        if rest.lost || (close && rest.head.is_some()) {
+            return;
+        }
+        if let Some((status, header)) = rest.head.take() {
+            let known = Known { first: &rest.body, complete: true, is_head: self.is_head };
+            rest.ended = rest.body.is_empty() || self.is_head;
+            if self.push_head(status, &header, &known, rest.ended).is_err() {
+                return;
+            }
+        }
+        if !rest.ended {
+            let sent = self
+                .watch(poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, &mut rest.body, !close)));
+            if sent.await.is_err() {
+                return;
+            }
+        }
+        if !close {
+            self.inner.borrow_mut().done(self.id);
+        }
+    }
+}
+
+impl Inner {
+    /// Appends as much of `data` as the client takes now; with `end` the stream ends with its last byte.
+    fn poll_data(&mut self, cx: &Context<'_>, id: u32, data: &mut Bytes, end: bool) -> Poll<Result<(), Why>> {
+        let mut turn = TURN;
+        loop {
+            let room = self.out.room();
+            let Some(stream) = self.streams.get_mut(&id) else { return Poll::Ready(Err(Why::Gone)) };
+            if let Phase::Closed(why) = stream.phase {
+                return Poll::Ready(Err(why));
+            }
+            let window = usize::try_from(stream.send_window).unwrap_or_default();
+            let of_all = usize::try_from(self.send_window).unwrap_or_default();
+            let bytes = data.len().min(window).min(of_all).min(room).min(frame::DEFAULT_MAX);
+            if bytes == 0 && !data.is_empty() {
+                stream.wait(cx);
+                if window > 0 && !self.out.waiting.contains(&id) {
+                    self.out.waiting.push_back(id);
+                }
+                self.wake_writer();
+                return Poll::Pending;
+            }
+            if !self.out.waiting.is_empty() && turn == 0 {
+                // Others have waited longer.
+                stream.wait(cx);
+                self.out.waiting.push_back(id);
+                self.wake_next();
+                self.wake_writer();
+                return Poll::Pending;
+            }
+            turn = turn.saturating_sub(bytes);
+            let is_last = end && bytes == data.len();
+            if bytes > 0 || is_last {
+                let counted = i64::try_from(bytes).unwrap_or(i64::MAX);
+                stream.send_window -= counted;
+                self.send_window -= counted;
+                let out = self.out.frames();
+                frame::push_head(out, bytes, kind::DATA, if is_last { flag::END_STREAM } else { 0 }, id);
+                out.extend_from_slice(data.get(..bytes).unwrap_or_default());
+                data.advance(bytes);
+            }
+            if data.is_empty() {
+                self.wake_next();
+                self.wake_writer();
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// The response has been sent whole. A client that is still sending need not go on.
+    fn done(&mut self, id: u32) {
+        match self.streams.get(&id).map(|s| s.phase) {
+            Some(Phase::Open) => self.reset(id, Code::None, Why::Done),
+            Some(Phase::Ended) => self.close_stream(id, Why::Done),
+            Some(Phase::Closed(_)) | None => {}
+        }
+    }
+}
+
+fn stream_closed() -> SendError {
+    SendError::Write(io::Error::other("http2: stream closed"))
+}
+
+fn soon(interval: Duration) -> Instant {
+    Instant::now() + interval
+}
+
+/// Two pieces as one; mostly there is only one.
+fn join(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() { second } else { [first, second].concat().into() }
+}

@@ -1,0 +1,100 @@
+//! The head of a response: what it says, and as a header block (lifecycle 16).
+
+use super::connection::Inner;
+use super::state::http2_state;
+use crate::{Header, http_date, is_token, sniff};
+
+/// What is known when the head goes out.
+pub(super) struct Known<'a> {
+    /// First bytes of the body; empty where the head goes before them.
+    pub(super) first: &'a [u8],
+    /// `first` is the whole body.
+    pub(super) complete: bool,
+    pub(super) is_head: bool,
+}
+
+/// Whether a response of that status has a body.
+pub(super) const fn allows_body(status: u16) -> bool {
+    !(status < 200 || status == 204 || status == 304)
+}
+
+/// The length that a response declares, if it is one.
+pub(super) fn declared(header: &Header) -> Option<u64> {
+    std::str::from_utf8(header.get("Content-Length")?).ok()?.parse().ok()
+}
+
+/// Fields between a backend and us alone.
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"Connection"
+            | b"Keep-Alive"
+            | b"Proxy-Authenticate"
+            | b"Proxy-Authorization"
+            | b"Proxy-Connection"
+            | b"Transfer-Encoding"
+            | b"Upgrade"
+    )
+}
+
+impl Inner {
+    /// Appends the head of a response.
+    pub(super) fn push_response(
+        &mut self,
+        id: u32,
+        status: u16,
+        header: &Header,
+        known: &Known<'_>,
+        end: bool,
+    ) {
+        let mut block = std::mem::take(&mut self.block_out);
+        let encoder = &mut self.encoder;
+        let mut size = 0;
+        let mut lower = [0; 64];
+        encoder.begin(&mut block);
+        encoder.status(&mut block, status);
+        let mut field = |block: &mut Vec<u8>, name: &[u8], value: &[u8]| {
+            size += name.len() + value.len();
+            encoder.field(block, name, value);
+        };
+        header.for_each_sorted(|name, value| {
+            let value = value.trim_ascii();
+            if name == b"Content-Length" || is_hop_by_hop(name) || !is_token(name) || !is_value(value) {
+                return;
+            }
+            match lower.get_mut(..name.len()) {
+                Some(lower) => {
+                    for (to, from) in lower.iter_mut().zip(name) {
+                        *to = from.to_ascii_lowercase();
+                    }
+                    field(&mut block, lower, value);
+                }
+                None => field(&mut block, &name.to_ascii_lowercase(), value),
+            }
+        });
+        let body_allowed = allows_body(status);
+        if body_allowed && !header.contains("Content-Type") {
+            field(&mut block, b"content-type", sniff::content_type(known.first).as_bytes());
+        }
+        if declared(header).is_some() {
+            field(&mut block, b"content-length", header.get("Content-Length").unwrap_or_default());
+        } else if known.complete && body_allowed && (!known.first.is_empty() || !known.is_head) {
+            let mut digits = itoa::Buffer::new();
+            field(&mut block, b"content-length", digits.format(known.first.len()).as_bytes());
+        }
+        if !header.contains("Date") {
+            field(&mut block, b"date", &http_date());
+        }
+        let counters = http2_state::group();
+        counters.add(http2_state::H2_RES_HEADER_ORIGINAL_SIZE, size as u64);
+        counters.add(http2_state::H2_RES_HEADER_COMPRESS_SIZE, block.len() as u64);
+        self.push_block(id, &block, end);
+        block.clear();
+        self.block_out = block;
+        self.wake_writer();
+    }
+}
+
+fn is_value(value: &[u8]) -> bool {
+    !value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f)
+}

@@ -1,0 +1,75 @@
+//! Client connections that speak HTTP/2: each request is a task of its own (lifecycle 16).
+
+use crate::connection::finish;
+use crate::pipeline::{self, After};
+use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::worker::{Place, Worker};
+use bfe_basic::{Proto, Request, Session};
+use bfe_http::h1::Stream;
+use bfe_http::h2::{Connection, Settings, StreamExchange};
+use bfe_tls::ProtocolParams;
+use std::future::poll_fn;
+use std::rc::Rc;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    place: &Place,
+    session: &Rc<Session>,
+    stream: Stream,
+    params: ProtocolParams,
+) {
+    session.proto.set(Proto::H2);
+    let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
+    let active = Active::begin(total, of_connections(Proto::H2));
+    let connection = Connection::new(stream, settings(worker, params));
+    while let Some((http, exchange)) = next(worker, place, &connection).await {
+        tokio::task::spawn_local(request(Rc::clone(worker), Rc::clone(session), http, exchange));
+    }
+    if session.requests_active.get() > 0 {
+        count(s::CLIENT_CONN_UNFINISHED_REQ);
+    }
+    drop(active);
+    finish(worker, session);
+}
+
+fn settings(worker: &Worker, params: ProtocolParams) -> Settings {
+    let server = &worker.config().server;
+    Settings {
+        max_streams: params.max_streams.unwrap_or(Settings::MAX_STREAMS),
+        window: params.window.unwrap_or(Settings::WINDOW),
+        max_header_bytes: server.max_header_bytes,
+        max_uri_bytes: server.max_header_uri_bytes,
+        client_read_timeout: server.client_read_timeout,
+        graceful_timeout: server.graceful_shutdown_timeout,
+    }
+}
+
+/// Waits for the next request, and keeps the requests before it going.
+async fn next(
+    worker: &Worker,
+    place: &Place,
+    connection: &Connection,
+) -> Option<(bfe_http::Request, StreamExchange)> {
+    poll_fn(|cx| {
+        if worker.is_draining() {
+            connection.go_away();
+        } else {
+            place.wake_with(cx.waker());
+        }
+        connection.poll_request(cx)
+    })
+    .await
+}
+
+/// Serves one request.
+async fn request(
+    worker: Rc<Worker>,
+    session: Rc<Session>,
+    http: bfe_http::Request,
+    exchange: StreamExchange,
+) {
+    let mut req = Request::new(session, http);
+    let after = exchange.watch(pipeline::serve(&worker, &mut req, &exchange)).await;
+    exchange.finish(after != After::Keep).await;
+}
