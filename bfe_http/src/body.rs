@@ -1,5 +1,6 @@
 //! Bodies: streamed from where they come, one piece at a time.
 
+use crate::Header;
 use bytes::{Bytes, BytesMut};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -40,6 +41,11 @@ pub enum BodyError {
 pub trait BodyStream {
     /// The next piece, never empty; `None` at the end. After an error or the end it is not called again.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
+
+    /// The fields that came after the body; asked for once, at its end.
+    fn take_trailers(&mut self) -> Option<Header> {
+        None
+    }
 }
 
 /// The body of a message.
@@ -105,6 +111,14 @@ impl Body {
         Ok(first.slice(..max))
     }
 
+    /// The fields that came after the body, once that has ended.
+    pub fn take_trailers(&mut self) -> Option<Header> {
+        match self {
+            Self::Empty | Self::Full(_) => None,
+            Self::Stream(stream) => stream.take_trailers(),
+        }
+    }
+
     /// Waits for the next piece, never empty; `None` at the end.
     pub async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|cx| self.poll_data(cx)).await
@@ -123,6 +137,10 @@ impl BodyStream for Peeked {
             return self.rest.poll_data(cx);
         }
         Poll::Ready(Some(Ok(std::mem::take(&mut self.first))))
+    }
+
+    fn take_trailers(&mut self) -> Option<Header> {
+        self.rest.take_trailers()
     }
 }
 

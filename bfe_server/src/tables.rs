@@ -104,6 +104,7 @@ fn transport(conf: &ClusterConf, known: Option<&Cluster>) -> ClusterTransport {
         // Without TLS settings the reference speaks plain HTTP as well (config Q48).
         (Protocol::Http | Protocol::Https, _) => Kind::Http,
         (Protocol::Fcgi, _) => Kind::Fcgi(backend.fcgi.clone()),
+        (Protocol::H2c, _) => Kind::H2c,
         (other, _) => return ClusterTransport::Missing(other.as_str()),
     };
     let wanted = TransportConf {

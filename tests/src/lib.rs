@@ -46,7 +46,7 @@ pub use backend::{Backend, Received};
 pub use bfe::Bfe;
 pub use client::Client;
 pub use launch::{Finished, Launch, Program, run};
-pub use peers::peer;
+pub use peers::{peer, python_module};
 pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;

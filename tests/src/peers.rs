@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::{env, thread};
 
 /// The path of a program. `None` where the machine has none: the test that asked says so, and is to return;
@@ -11,10 +12,26 @@ pub fn peer(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(env::var("BFE_REQUIRE_PEERS").as_deref() != Ok("1"), "{name} is not installed");
-        // Not by a macro: what those print is shown for tests that fail only.
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        let _ = writeln!(io::stderr(), "SKIPPED {test}: {name} is not installed");
+        missing(name);
     }
     found
+}
+
+/// Python 3 with that module, in the same way.
+#[must_use]
+pub fn python_module(name: &str) -> Option<PathBuf> {
+    let python = peer("python3")?;
+    let there = Command::new(&python).args(["-c", &format!("import {name}")]).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return Some(python);
+    }
+    missing(&format!("Python's {name}"));
+    None
+}
+
+fn missing(name: &str) {
+    assert!(env::var("BFE_REQUIRE_PEERS").as_deref() != Ok("1"), "{name} is not installed");
+    // Not by a macro: what those print is shown for tests that fail only.
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(io::stderr(), "SKIPPED {test}: {name} is not installed");
 }

@@ -32,6 +32,8 @@ pub(super) struct Rest {
     lost: bool,
     /// Nothing follows the head.
     ended: bool,
+    /// What follows the body.
+    trailers: Option<Header>,
 }
 
 /// What the copy loop waits for.
@@ -68,6 +70,7 @@ impl StreamExchange {
                         *self.rest.borrow_mut() = Rest {
                             head: Some((res.status, res.header.clone())),
                             body: held,
+                            trailers: body.take_trailers(),
                             ..Rest::default()
                         };
                         return Ok(());
@@ -124,7 +127,10 @@ impl StreamExchange {
                 }
             };
             match event {
-                Event::Body(None) => return Ok(()),
+                Event::Body(None) => {
+                    self.rest.borrow_mut().trailers = body.take_trailers();
+                    return Ok(());
+                }
                 Event::Body(Some(Err(e))) => return Err(SendError::Body(e)),
                 Event::Body(Some(Ok(_))) if self.is_head => {}
                 Event::Body(Some(Ok(piece))) => {
@@ -220,17 +226,22 @@ impl StreamExchange {
             return;
         }
         if let Some((status, header)) = rest.head.take() {
-            let known = Known { first: &rest.body, complete: true, is_head: self.is_head };
-            rest.ended = rest.body.is_empty() || self.is_head;
+            let complete = rest.trailers.is_none();
+            let known = Known { first: &rest.body, complete, is_head: self.is_head };
+            rest.ended = (rest.body.is_empty() && complete) || self.is_head;
             if self.push_head(status, &header, &known, rest.ended).is_err() {
                 return;
             }
         }
         if !rest.ended {
-            let sent = self
-                .watch(poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, &mut rest.body, !close)));
+            let end = !close && rest.trailers.is_none();
+            let sent =
+                self.watch(poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, &mut rest.body, end)));
             if sent.await.is_err() {
                 return;
+            }
+            if let (Some(trailers), false) = (rest.trailers, close) {
+                self.inner.borrow_mut().push_trailers(self.id, &trailers);
             }
         }
         if !close {

@@ -1,6 +1,7 @@
 //! The head of a response: what it says, and as a header block (lifecycle 16).
 
 use super::connection::Inner;
+use super::hpack::Encoder;
 use super::state::http2_state;
 use crate::{Header, http_date, is_token, sniff};
 
@@ -49,29 +50,13 @@ impl Inner {
     ) {
         let mut block = std::mem::take(&mut self.block_out);
         let encoder = &mut self.encoder;
-        let mut size = 0;
-        let mut lower = [0; 64];
         encoder.begin(&mut block);
         encoder.status(&mut block, status);
+        let mut size = push_fields(encoder, &mut block, header);
         let mut field = |block: &mut Vec<u8>, name: &[u8], value: &[u8]| {
             size += name.len() + value.len();
             encoder.field(block, name, value);
         };
-        header.for_each_sorted(|name, value| {
-            let value = value.trim_ascii();
-            if name == b"Content-Length" || is_hop_by_hop(name) || !is_token(name) || !is_value(value) {
-                return;
-            }
-            match lower.get_mut(..name.len()) {
-                Some(lower) => {
-                    for (to, from) in lower.iter_mut().zip(name) {
-                        *to = from.to_ascii_lowercase();
-                    }
-                    field(&mut block, lower, value);
-                }
-                None => field(&mut block, &name.to_ascii_lowercase(), value),
-            }
-        });
         let body_allowed = allows_body(status);
         if body_allowed && !header.contains("Content-Type") {
             field(&mut block, b"content-type", sniff::content_type(known.first).as_bytes());
@@ -93,6 +78,42 @@ impl Inner {
         self.block_out = block;
         self.wake_writer();
     }
+
+    /// Appends the fields after a body; they end the stream.
+    pub(super) fn push_trailers(&mut self, id: u32, trailers: &Header) {
+        let mut block = std::mem::take(&mut self.block_out);
+        self.encoder.begin(&mut block);
+        push_fields(&mut self.encoder, &mut block, trailers);
+        self.push_block(id, &block, true);
+        block.clear();
+        self.block_out = block;
+        self.wake_writer();
+    }
+}
+
+/// Appends the fields that pass as they are; gives their size.
+fn push_fields(encoder: &mut Encoder, block: &mut Vec<u8>, header: &Header) -> usize {
+    let (mut size, mut lower) = (0, [0; 64]);
+    let mut field = |name: &[u8], value: &[u8]| {
+        size += name.len() + value.len();
+        encoder.field(block, name, value);
+    };
+    header.for_each_sorted(|name, value| {
+        let value = value.trim_ascii();
+        if name == b"Content-Length" || is_hop_by_hop(name) || !is_token(name) || !is_value(value) {
+            return;
+        }
+        match lower.get_mut(..name.len()) {
+            Some(lower) => {
+                for (to, from) in lower.iter_mut().zip(name) {
+                    *to = from.to_ascii_lowercase();
+                }
+                field(lower, value);
+            }
+            None => field(&name.to_ascii_lowercase(), value),
+        }
+    });
+    size
 }
 
 fn is_value(value: &[u8]) -> bool {

@@ -4,6 +4,7 @@
 //! count over the whole process. The connections themselves are kept by the [`Pool`] of each worker.
 
 pub mod fcgi;
+pub mod h2c;
 mod pool;
 mod tls;
 
@@ -104,6 +105,8 @@ pub enum Kind {
     Https(TlsBackend),
     /// FastCGI.
     Fcgi(FcgiConf),
+    /// HTTP/2 in the clear.
+    H2c,
 }
 
 /// What all workers share of one cluster's backends.
@@ -165,7 +168,7 @@ impl Transport {
         match &self.kind {
             // A handshake takes memory that a connection does not.
             Kind::Https(tls) => Box::pin(tls.shake_hands(tcp, addr)).await,
-            Kind::Http | Kind::Fcgi(_) => Ok(Stream::Tcp(tcp)),
+            Kind::Http | Kind::Fcgi(_) | Kind::H2c => Ok(Stream::Tcp(tcp)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! that has none left takes one from another's shelf before it makes a new one: what the reference's single
 //! pool would have reused is reused here too.
 
-use super::{HostCounts, Transport, TransportError, http_state};
+use super::{HostCounts, Transport, TransportError, h2c, http_state};
 use crate::h1::client;
 use crate::h1::client::BackendConn;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub struct Pool {
     /// By transport, then by address.
     hosts: RefCell<FxHashMap<u64, Hosts>>,
+    /// Those that many requests share.
+    pub(super) h2c: h2c::Connections,
 }
 
 type Hosts = FxHashMap<Arc<str>, Rc<Host>>;
@@ -107,6 +109,7 @@ impl Pool {
     /// Drops idle connections that their backend has closed, and what belongs to transports that are gone.
     /// To be called now and then.
     pub fn sweep(&self) {
+        self.h2c.sweep();
         let mut hosts = self.hosts.borrow_mut();
         hosts.retain(|_, of_transport| {
             of_transport.retain(|_, host| {

@@ -9,7 +9,7 @@ use bfe_balance::{Backend, BalanceError};
 use bfe_basic::{ErrorCode, Proto, Request};
 use bfe_http::Response;
 use bfe_http::h1::client;
-use bfe_http::transport::{Kind, Transport, TransportError, fcgi};
+use bfe_http::transport::{Kind, Transport, TransportError, fcgi, h2c};
 use bfe_module::HandlerResult;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -124,6 +124,15 @@ async fn attempt(
             let remote = req.session.remote_addr;
             let asked = fcgi::Asked { addr, remote, host, conf, limits: transport.conf() };
             let answer = Box::pin(fcgi::round_trip(&mut req.http, &asked, out_request::is_forwarded)).await;
+            req.http.state.connect_backend_end = Some(start);
+            set_url(req, "http", Bytes::copy_from_slice(addr.as_bytes()));
+            answer
+        }
+        Kind::H2c => {
+            let host = cluster.conf.basic.disable_host_header.then_some(addr.as_bytes());
+            let (pool, keep) = (worker.pool(), out_request::is_forwarded);
+            let trip = h2c::round_trip(pool, transport, addr, &mut req.http, host, keep);
+            let answer = Box::pin(trip).await;
             req.http.state.connect_backend_end = Some(start);
             set_url(req, "http", Bytes::copy_from_slice(addr.as_bytes()));
             answer

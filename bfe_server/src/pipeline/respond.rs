@@ -5,6 +5,7 @@ use crate::worker::Worker;
 use bfe_balance::conf::cluster_conf::FlushMode;
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::h1::server::{FlushPolicy, Origin, SendError, SendOptions};
+use bfe_http::transport::h2c::is_grpc;
 use bfe_http::transport::http_state;
 use bfe_http::{BodyError, Exchange, Response};
 use bfe_module::{HandlerResult, Point};
@@ -93,6 +94,10 @@ pub(super) async fn redirect<E: Exchange>(
 /// When the answer is flushed: as the cluster says, once there is one.
 fn flush_policy(req: &Request, way: &Way<'_>) -> FlushPolicy {
     let Some(cluster) = way.cluster else { return FlushPolicy::Buffered };
+    // A message of a call waits for no other.
+    if req.response.as_ref().is_some_and(|response| is_grpc(&response.header)) {
+        return FlushPolicy::Immediate;
+    }
     match cluster.conf.basic.res_flush {
         FlushMode::EachWrite => FlushPolicy::Immediate,
         FlushMode::Buffered if req.http.header.get("Accept") == Some(b"text/event-stream") => {

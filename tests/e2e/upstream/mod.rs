@@ -1,6 +1,7 @@
 //! Backends that speak something else than plain HTTP/1.
 
 mod fcgi;
+mod h2c;
 mod https;
 
 use bfe_tests::{Cluster, Tree};
