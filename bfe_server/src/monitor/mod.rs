@@ -18,7 +18,7 @@ use hyper::ext::ReasonPhrase;
 use hyper::header::{ACCEPT, HOST};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ use tokio::net::TcpListener;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that may be open at once. Who watches a proxy needs a few.
 const MAX_CONNECTIONS: usize = 512;
+/// How long a connection may wait for its next request. The original has no limit.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Serves the monitor port for as long as the process runs.
 pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
@@ -51,6 +53,8 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
             // Names of fields as the original writes them.
             let served = hyper::server::conn::http1::Builder::new()
                 .title_case_headers(true)
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             if let Err(e) = served {

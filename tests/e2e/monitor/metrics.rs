@@ -4,7 +4,6 @@ use bfe_tests::{Backend, Bfe, Cluster, Exposition, Reply, Tree};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 fn metrics(bfe: &Bfe) -> Exposition {
     Exposition::parse(&bfe.monitor("/metrics"))
@@ -96,12 +95,15 @@ fn ten_thousand_clusters_in_a_second() {
     for _ in 0..20 {
         assert_eq!(bfe.ask("GET / HTTP/1.1\r\nHost: ok\r\n\r\n").status, 200);
     }
+    // Nobody else is at work in the process, so its own time is what scrapes take, however busy the machine is.
+    const SCRAPES: u32 = 4;
+    let cpu = |page: &str| Exposition::parse(page).sum("process_cpu_seconds_total");
     let text = bfe.monitor("/metrics");
-    let begin = Instant::now();
-    let again = bfe.monitor("/metrics");
-    let took = begin.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?} for {} bytes", again.len());
-    let page = Exposition::parse(&text);
+    let mut last = String::new();
+    (0..SCRAPES).for_each(|_| last = bfe.monitor("/metrics"));
+    let took = (cpu(&last) - cpu(&text)) / f64::from(SCRAPES);
+    assert!(took < 1.0, "{took} s for {} bytes", last.len());
+    let page = Exposition::parse(&last);
     assert!(page.len() < 40_000, "{} series", page.len());
     // What is beyond the bounds is summed.
     assert_eq!(page.sum("bfe_cluster_backends"), CLUSTERS as f64);

@@ -66,7 +66,7 @@ fn mon_61_reloads_as_agents_ask_for_them() {
     let log = bfe.log();
     let line = log.lines().find(|l| l.contains("Reload through web")).unwrap();
     assert!(line.contains("cmd=[server_data_conf], params=[path="), "{line}");
-    assert_eq!(log.matches("Reload through web").count(), 2);
+    wait_until("the second reload", || bfe.log().matches("Reload through web").count() == 2);
 }
 
 #[test]
