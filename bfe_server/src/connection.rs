@@ -58,7 +58,8 @@ impl Drop for PanicWatch {
     }
 }
 
-/// Counts a connection that ends while a request of it is still in the pipeline, after a panic for example.
+/// Counts a connection that ends while a request of it is still in the pipeline: after a panic, or with
+/// streams that are under way.
 struct Unfinished(Rc<Session>);
 
 impl Drop for Unfinished {

@@ -1,6 +1,6 @@
 //! Pages of the original: delays, memory, debug, reloads as agents ask for them.
 
-use bfe_tests::{Backend, Bfe, Client, Reply, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Client, Reply, Tree, peer, wait_until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: ok\r\n\r\n";
 
@@ -85,4 +85,43 @@ fn mon_47_profiles_and_the_command_line() {
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("application/octet-stream")));
     assert_eq!(&answer.body[..2], &[0x1f, 0x8b], "it is compressed");
     assert_eq!(bfe.ask(GET).status, 200);
+}
+
+#[test]
+fn connections_that_end_before_their_requests_are_counted_once() {
+    let Some(curl) = peer("curl") else { return };
+    let backend = Backend::always(Reply::new().stall());
+    let rules = r#"{"Version": "1", "DefaultNextProtos": ["h2", "http/1.1"], "Config": {}}"#;
+    let bfe = Bfe::start(&Tree::proxy(&backend).file("tls_conf/tls_rule_conf.data", rules));
+    let resolve = format!("ok:{}:127.0.0.1", bfe.https_addr().port());
+    let status = std::process::Command::new(curl)
+        .args([
+            "--http2",
+            "--insecure",
+            "--silent",
+            "--max-time",
+            "1",
+            "--noproxy",
+            "*",
+            "--resolve",
+            &resolve,
+        ])
+        .arg(format!("https://ok:{}/", bfe.https_addr().port()))
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(28), "curl gave up");
+    assert_eq!(backend.count(), 1);
+    bfe.wait_counter("CLIENT_CONN_ACTIVE", 0);
+    let counters = bfe.counters("proxy_state");
+    assert_eq!((counters["HTTP2_CLIENT_REQ_SERVED"], counters["HTTP2_CLIENT_CONN_SERVED"]), (1, 1));
+    wait_until("the count", || bfe.counter("CLIENT_CONN_UNFINISHED_REQ") > 0);
+    assert_eq!(bfe.counter("CLIENT_CONN_UNFINISHED_REQ"), 1);
+    // A handshake has been timed.
+    let count = |page: &str| bfe.monitor_json(&format!("/monitor/{page}"));
+    let total = |page: &str| {
+        let json = count(page);
+        ["Current", "Past"].iter().map(|w| json[w]["Count"].as_u64().unwrap()).sum::<u64>()
+    };
+    let pages = ["proxy_handshake_delay", "proxy_handshake_full_delay", "proxy_handshake_resume_delay"];
+    assert_eq!(pages.map(total), [1, 1, 0], "TLS-66");
 }
