@@ -5,7 +5,7 @@
 
 use crate::cli::Options;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, Zoned};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -101,7 +101,7 @@ impl Log for Logger {
             Zoned::now().strftime("%Y/%m/%d %H:%M:%S %Z"),
             tag(record.level()),
             std::process::id(),
-            record.file().and_then(|f| f.rsplit('/').next()).unwrap_or_default(),
+            record.module_path().unwrap_or_default(),
             record.line().unwrap_or_default(),
             record.args()
         );
@@ -170,13 +170,8 @@ impl Rotating {
             return Ok(());
         }
         let path = self.dir.join(self.name);
-        // The reference names the day before the one on which it rolls.
-        let covered = if self.day.checked_add(1.day()).is_ok_and(|next| next < today) {
-            self.day
-        } else {
-            today.checked_sub(1.day()).unwrap_or(self.day)
-        };
-        fs::rename(&path, self.dir.join(format!("{}.{covered}", self.name)))?;
+        // A file of that name that is there already is replaced.
+        fs::rename(&path, self.dir.join(format!("{}.{}", self.name, self.day)))?;
         self.file = OpenOptions::new().create(true).append(true).open(&path)?;
         self.day = today;
         self.remove_old()
@@ -220,6 +215,8 @@ mod tests {
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();
         assert_eq!(names.iter().filter(|n| n.starts_with("bfe.log.20")).count(), KEPT);
+        let day = Timestamp::try_from(past).unwrap().to_zoned(jiff::tz::TimeZone::system()).date();
+        assert_eq!(fs::read_to_string(dir.path().join(format!("bfe.log.{day}"))).unwrap(), "before\n");
         assert!(
             names.contains(&"bfe.log.note".to_owned()) && !names.contains(&"bfe.log.2020-01-03".to_owned())
         );

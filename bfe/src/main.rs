@@ -98,6 +98,12 @@ fn serve(options: &Options) -> anyhow::Result<()> {
 
 fn load(options: &Options, control: &tokio::runtime::Runtime) -> anyhow::Result<Server> {
     let conf_root = Path::new(&options.conf_root);
+    log::info!(
+        "bfe {VERSION} starts, pid {}, configuration {}, log {}",
+        std::process::id(),
+        conf_root.display(),
+        options.log_dir
+    );
     let (config, warnings) = BfeConfig::load(conf_root)?;
     for warning in warnings {
         log::warn!("{warning}");

@@ -58,6 +58,18 @@ impl Drop for PanicWatch {
     }
 }
 
+/// Counts a connection that ends while a request of it is still in the pipeline: after a panic, or with
+/// streams that are under way.
+struct Unfinished(Rc<Session>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.0.requests_active.get() > 0 {
+            count(s::CLIENT_CONN_UNFINISHED_REQ);
+        }
+    }
+}
+
 /// Serves a connection from its accept to its end.
 async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: SocketAddr, is_secure: bool) {
     let _watch = PanicWatch;
@@ -89,6 +101,7 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
         }
     }
     let session = Rc::new(session);
+    let _unfinished = Unfinished(Rc::clone(&session));
     let accepted = worker.callbacks().run_session(Point::HandleAccept, &session);
     keepalive::apply(&session, &stream);
     if accepted == HandlerResult::Close {

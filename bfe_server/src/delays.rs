@@ -1,5 +1,6 @@
 //! Delay histograms of the core: requests and handshakes (monitor 3).
 
+use crate::histogram::Histogram;
 use bfe_basic::Request;
 use bfe_module::delay::Delay;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Delays {
     pub(crate) handshake_full: Arc<Delay>,
     /// Of them those of resumed sessions.
     pub(crate) handshake_resume: Arc<Delay>,
+    /// The last two again, in buckets that tell them apart.
+    pub(crate) handshake_times: [Histogram; 2],
 }
 
 impl Delays {
@@ -37,6 +40,7 @@ impl Delays {
             handshake: new("proxy_handshake_delay", HANDSHAKE_MS),
             handshake_full: new("proxy_handshake_full_delay", HANDSHAKE_MS),
             handshake_resume: new("proxy_handshake_resume_delay", HANDSHAKE_MS),
+            handshake_times: Default::default(),
         }
     }
 
@@ -64,7 +68,11 @@ impl Delays {
     /// Records a handshake that succeeded.
     pub(crate) fn record_handshake(&self, took: Duration, did_resume: bool) {
         self.handshake.add(took);
-        if did_resume { &self.handshake_resume } else { &self.handshake_full }.add(took);
+        let [full, resumed] = &self.handshake_times;
+        let (delay, time) =
+            if did_resume { (&self.handshake_resume, resumed) } else { (&self.handshake_full, full) };
+        delay.add(took);
+        time.observe(took);
     }
 }
 

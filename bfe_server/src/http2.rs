@@ -2,7 +2,7 @@
 
 use crate::connection::finish;
 use crate::pipeline::{self, After};
-use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::state::{Active, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
 use bfe_basic::{Proto, Request, Session};
 use bfe_http::h1::Stream;
@@ -25,9 +25,6 @@ pub(crate) async fn serve(
     let connection = Connection::new(stream, settings(worker, params));
     while let Some((http, exchange)) = next(worker, place, &connection).await {
         tokio::task::spawn_local(request(Rc::clone(worker), Rc::clone(session), http, exchange));
-    }
-    if session.requests_active.get() > 0 {
-        count(s::CLIENT_CONN_UNFINISHED_REQ);
     }
     drop(active);
     finish(worker, session);

@@ -2,11 +2,11 @@
 //!
 //! [`Server::load`] reads a whole configuration tree; [`Server::run`] serves until a signal ends it.
 
-mod cluster_stats;
 pub mod config;
 mod connection;
 mod delays;
 mod descriptors;
+mod histogram;
 mod http2;
 mod keepalive;
 mod lease;
@@ -15,9 +15,11 @@ mod live;
 mod monitor;
 mod pipeline;
 mod proxy_header;
+mod reload_history;
 mod server;
 mod signals;
 mod state;
+mod stats;
 mod tables;
 mod tls;
 mod websocket;

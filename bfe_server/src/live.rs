@@ -59,6 +59,38 @@ impl Live {
         })
     }
 
+    /// Versions of the data files in use.
+    pub(crate) fn versions(&self) -> Vec<(&'static str, String)> {
+        let data = self.data.load();
+        let (routes, balance, tls) = (data.routes.versions(), self.balance.versions(), self.tls.versions());
+        vec![
+            ("host_rule", routes.host_tag.to_owned()),
+            ("vip_rule", routes.vip.to_owned()),
+            ("route_rule", routes.product_route.to_owned()),
+            ("cluster_conf", data.cluster_table.version().to_owned()),
+            ("gslb", balance.gslb_conf_time_stamp),
+            ("cluster_table", balance.cluster_table_conf_ver),
+            ("server_cert_conf", tls.certs),
+            ("tls_rule_conf", tls.rules),
+        ]
+    }
+
+    /// Versions and sizes: what tells one load from another at a glance.
+    pub(crate) fn summary(&self) -> Vec<(&'static str, String)> {
+        let mut summary = self.versions();
+        let data = self.data.load();
+        let sizes = data.routes.status();
+        let balancers = self.balance.balancers();
+        let backends: usize = balancers.values().map(|b| b.backends().len()).sum();
+        summary.extend([
+            ("hosts", sizes.host_table_size.to_string()),
+            ("clusters", data.clusters().count().to_string()),
+            ("balanced clusters", balancers.len().to_string()),
+            ("backends", backends.to_string()),
+        ]);
+        summary
+    }
+
     /// `/reload/server_data_conf`: all or nothing.
     pub(crate) fn reload_server_data(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
         let dir = given(dir);

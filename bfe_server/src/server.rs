@@ -3,14 +3,15 @@
 use crate::config::BfeConfig;
 use crate::delays::Delays;
 use crate::live::Live;
+use crate::reload_history::ReloadHistory;
 use crate::{descriptors, listener, monitor, signals, worker};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::counter;
 use bfe_module::web::DuplicateHandler;
 use bfe_module::{Callbacks, InitError, Registry, WebHandlers};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 use std::{io, thread};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -54,9 +55,10 @@ pub struct Server {
     pub(crate) callbacks: Callbacks,
     pub(crate) live: Arc<Live>,
     pub(crate) delays: Delays,
+    pub(crate) reloads: ReloadHistory,
     pub(crate) web: WebHandlers,
     /// Names of the enabled modules, in the order in which they run.
-    modules: Vec<&'static str>,
+    pub(crate) modules: Vec<&'static str>,
 }
 
 impl Server {
@@ -70,6 +72,7 @@ impl Server {
         registry: &Registry,
         control: Handle,
     ) -> Result<Self, StartError> {
+        started();
         counter::set_workers(workers(&config));
         let live = Arc::new(Live::load(&config, conf_root, control)?);
         let mut callbacks = Callbacks::default();
@@ -85,7 +88,8 @@ impl Server {
         let available = registry.names();
         let enabled: Vec<_> = enabled.iter().map(|m| m.name()).collect();
         monitor::core::register_modules(&mut web, &available, &enabled, &callbacks)?;
-        Ok(Self { config, callbacks, live, delays, web, modules: enabled })
+        let reloads = ReloadHistory::default();
+        Ok(Self { config, callbacks, live, delays, reloads, web, modules: enabled })
     }
 
     /// Opens all ports and serves until a signal says stop; what is under way then ends in peace, within
@@ -125,12 +129,16 @@ impl Server {
             })
             .collect::<Result<Vec<_>, _>>()?;
         log::info!(
-            "bfe {} serves HTTP on {} and HTTPS on {} with {count} workers; modules: {}",
+            "bfe {} serves HTTP on {}, HTTPS on {}, monitor on {}, with {count} workers; modules: {}",
             crate::VERSION,
             conf.http,
             conf.https,
+            conf.monitor.as_ref().map_or_else(|| "no port".to_owned(), ToString::to_string),
             server.modules.join(" ")
         );
+        let versions =
+            server.live.versions().into_iter().map(|(file, version)| format!("{file} {version:?}"));
+        log::info!("configuration in use: {}", versions.collect::<Vec<_>>().join(", "));
 
         control.block_on(signals::wait_for_stop())?;
         // Whoever waits for the threads here gives them no longer than this.
@@ -156,6 +164,12 @@ impl Server {
 fn workers(config: &BfeConfig) -> usize {
     let cpus = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
     config.server.max_cpus.map_or_else(cpus, std::num::NonZero::get)
+}
+
+/// When the process started, near enough: when this was first asked.
+pub(crate) fn started() -> SystemTime {
+    static STARTED: OnceLock<SystemTime> = OnceLock::new();
+    *STARTED.get_or_init(SystemTime::now)
 }
 
 /// Time between two windows of differences, on the wall clock.

@@ -1,6 +1,6 @@
 //! The tables that requests look things up in: routes and clusters, swapped in whole (config 14).
 
-use crate::cluster_stats::ClusterStats;
+use crate::stats::{ClusterStats, ProductStats};
 use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::transport::{Kind, Transport, TransportConf};
@@ -38,6 +38,10 @@ pub(crate) struct ServerData {
     /// Cluster settings.
     pub(crate) cluster_table: Arc<ClusterTable>,
     clusters: FxHashMap<Arc<str>, Cluster>,
+    /// Kept over reloads for as long as the product owns a tag.
+    products: FxHashMap<Arc<str>, Arc<ProductStats>>,
+    /// Requests that found no product; they stay over reloads.
+    no_product: Arc<ProductStats>,
 }
 
 /// A cluster, and how its backends are reached.
@@ -81,12 +85,30 @@ impl ServerData {
                 (Arc::clone(&conf.name), cluster)
             })
             .collect();
-        Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters })
+        let products = routes
+            .products()
+            .map(|name| {
+                let known = before.and_then(|b| b.products.get(name));
+                (Arc::clone(name), known.cloned().unwrap_or_default())
+            })
+            .collect();
+        let no_product = before.map(|b| Arc::clone(&b.no_product)).unwrap_or_default();
+        Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters, products, no_product })
     }
 
     /// All clusters, in no order.
     pub(crate) fn clusters(&self) -> impl Iterator<Item = &Cluster> {
         self.clusters.values()
+    }
+
+    /// Requests of a product, or of none.
+    pub(crate) fn product_stats(&self, name: &str) -> &ProductStats {
+        self.products.get(name).unwrap_or(&self.no_product)
+    }
+
+    /// Requests of all products, and of none.
+    pub(crate) fn products(&self) -> (impl Iterator<Item = (&str, &ProductStats)>, &ProductStats) {
+        (self.products.iter().map(|(name, stats)| (&**name, &**stats)), &self.no_product)
     }
 
     /// The cluster of that name.

@@ -13,10 +13,12 @@ use bfe_http::h1::client::{Upgrade, upgrade};
 use bfe_http::h1::encode::{self, OutFraming, RequestHead};
 use bfe_http::h1::server::{Connection, FlushPolicy, Origin, SendOptions};
 use bfe_http::{Response, transport};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncWriteExt, copy, split};
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf, copy, split};
+use tokio_util::io::InspectWriter;
 use websocket_state as ws;
 
 /// Backends that are tried.
@@ -41,13 +43,13 @@ bfe_http::counter_group! {
         WEB_SOCKET_ERR_HANDSHAKE,
         /// Of them those that got an ordinary answer.
         WEB_SOCKET_ERR_BACKEND_REJECT,
-        /// Never moves.
+        /// Directions that ended with an error.
         WEB_SOCKET_ERR_TRANSFER,
         /// Never moves: panics are counted for the connection.
         WEB_SOCKET_PANIC_CONN,
-        /// Never moves.
+        /// Bytes from clients, once that direction has ended.
         WEB_SOCKET_BYTES_RECV,
-        /// Never moves.
+        /// Bytes to clients, once that direction has ended.
         WEB_SOCKET_BYTES_SENT,
     }
 }
@@ -186,10 +188,10 @@ async fn relay(worker: &Worker, connection: Connection, mut response: Response) 
 
 /// Passes bytes both ways until one side ends; the other gets a moment for its last bytes.
 async fn tunnel(client: Stream, backend: Stream) {
-    let (mut from_client, mut to_client) = split(client);
-    let (mut from_backend, mut to_backend) = split(backend);
-    let mut up = std::pin::pin!(copy(&mut from_client, &mut to_backend));
-    let mut down = std::pin::pin!(copy(&mut from_backend, &mut to_client));
+    let (from_client, to_client) = split(client);
+    let (from_backend, to_backend) = split(backend);
+    let mut up = std::pin::pin!(pass(from_client, to_backend, ws::WEB_SOCKET_BYTES_RECV));
+    let mut down = std::pin::pin!(pass(from_backend, to_client, ws::WEB_SOCKET_BYTES_SENT));
     let up_ended = tokio::select! {
         _ = &mut up => true,
         _ = &mut down => false,
@@ -199,4 +201,26 @@ async fn tunnel(client: Stream, backend: Stream) {
     } else {
         tokio::time::timeout(LAST_BYTES, up).await
     };
+}
+
+/// Bytes that have been passed on; counted when the direction ends, however it does.
+struct Passed {
+    bytes: Cell<u64>,
+    counter: usize,
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        ws::group().add(self.counter, self.bytes.get());
+    }
+}
+
+/// Passes bytes on in one direction, to its end.
+async fn pass(mut from: ReadHalf<Stream>, to: WriteHalf<Stream>, counter: usize) {
+    let passed = Passed { bytes: Cell::new(0), counter };
+    let mut to =
+        InspectWriter::new(to, |written| passed.bytes.set(passed.bytes.get() + written.len() as u64));
+    if copy(&mut from, &mut to).await.is_err() {
+        ws::group().inc(ws::WEB_SOCKET_ERR_TRANSFER);
+    }
 }

@@ -9,6 +9,7 @@ mod corpus;
 mod faults;
 mod framework;
 mod logs;
+mod monitor;
 mod peers;
 mod process;
 mod programs;

@@ -33,6 +33,7 @@
 mod backend;
 mod bfe;
 mod client;
+mod exposition;
 mod launch;
 mod peers;
 mod process;
@@ -45,6 +46,7 @@ mod wait;
 pub use backend::{Backend, Received};
 pub use bfe::Bfe;
 pub use client::Client;
+pub use exposition::Exposition;
 pub use launch::{Finished, Launch, Program, run};
 pub use peers::{peer, python_module};
 pub use process::allow_fds;

@@ -159,6 +159,13 @@ impl Tree {
         self
     }
 
+    /// Adds a cluster whose name no other has; for very many of them.
+    #[must_use]
+    pub fn cluster_unchecked(mut self, cluster: Cluster) -> Self {
+        self.clusters.push(cluster);
+        self
+    }
+
     /// Lays settings over those of a cluster, as in `cluster_conf.data`.
     #[must_use]
     pub fn cluster_conf(mut self, name: &str, more: Value) -> Self {

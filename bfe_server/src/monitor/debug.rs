@@ -100,10 +100,12 @@ async fn cpu_profile(duration: Duration) -> Result<Vec<u8>, String> {
         .blocklist(&["libc", "libgcc", "pthread", "vdso"])
         .build()
         .map_err(|e| e.to_string())?;
+    log::info!("CPU profile of {duration:?} begins");
     tokio::time::sleep(duration).await;
     // Names are looked up in the debug information, which takes its time.
     let encoded = tokio::task::spawn_blocking(move || {
-        let report = guard.report().build().map_err(|e| e.to_string())?;
+        let report = guard.report().frames_post_processor(without_sampler).build();
+        let report = report.map_err(|e| e.to_string())?;
         drop(guard);
         let profile = report.pprof().map_err(|e| e.to_string())?;
         let mut zipped = GzEncoder::new(Vec::new(), Compression::default());
@@ -111,6 +113,14 @@ async fn cpu_profile(duration: Duration) -> Result<Vec<u8>, String> {
         zipped.write_all(&bytes).and_then(|()| zipped.finish()).map_err(|e| e.to_string())
     });
     encoded.await.unwrap_or_else(|e| Err(e.to_string()))
+}
+
+/// Takes away the frames of the sampler itself: they stand first, and are no part of what was sampled.
+fn without_sampler(frames: &mut pprof::Frames) {
+    let of_sampler = |frame: &Vec<pprof::Symbol>| frame.iter().any(|s| s.name().contains("pprof::"));
+    if let Some(last) = frames.frames.iter().rposition(of_sampler) {
+        frames.frames.drain(..=last);
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +151,7 @@ mod tests {
         let profile = pprof::protos::Profile::decode(bytes.as_slice()).unwrap();
         assert!(!profile.sample.is_empty(), "no samples");
         assert!(profile.string_table.iter().any(|s| s.contains("bfe_server")), "no names");
+        assert!(!profile.string_table.iter().any(|s| s.contains("trace_unsynchronized")), "the sampler");
         busy.join().unwrap();
     }
 

@@ -1,13 +1,15 @@
 //! From a request to the monitor port to its answer (monitor 1.1 to 1.3).
 
 use super::answer::Answer;
-use super::{debug, pages, prometheus};
+use super::{debug, live, metrics, pages};
+use crate::reload_history::{Reload, changes};
 use crate::server::Server;
 use bfe_http::url::unescape;
 use bfe_module::Query;
 use bfe_module::metrics::json_string;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 /// What is asked for.
 pub(super) struct Ask {
@@ -15,6 +17,8 @@ pub(super) struct Ask {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) peer: SocketAddr,
+    /// Whether it is a browser that asks.
+    pub(super) wants_page: bool,
 }
 
 /// Answers a request.
@@ -29,9 +33,14 @@ pub(super) async fn dispatch(server: Arc<Server>, site: &pages::Site, ask: Ask) 
     let (command, name) = rest.split_once('/').map_or((rest, None), |(c, n)| (c, Some(n.to_owned())));
     let query = Query::parse(&ask.query);
     match (command, name) {
+        ("", None) if ask.wants_page => live::page(),
         ("", _) => Answer::html(site.index()),
+        ("live", None) => live::page(),
+        ("live.json", None) => {
+            Answer::new("application/json", aside("live", move || live::data(&server)).await)
+        }
         ("metrics", None) => {
-            let page = aside("metrics", move || prometheus::text(&server.web, &server.live)).await;
+            let page = aside("metrics", move || metrics::text(&server)).await;
             Answer::new("text/plain; version=0.0.4; charset=utf-8", page)
         }
         ("monitor", None) => Answer::html(site.section("monitor", server.web.monitor.keys())),
@@ -76,25 +85,38 @@ async fn aside(kind: &'static str, make: impl FnOnce() -> String + Send + 'stati
 
 fn reload(server: &Server, name: &str, query: &Query, peer: SocketAddr) -> String {
     if !may_reload(peer.ip()) {
-        log::warn!("MonitorServer: reload blocked, cmd=[{name}] from[{peer}]");
+        // The name is whatever somebody sent.
+        log::warn!("MonitorServer: reload blocked, cmd=[{}] from[{peer}]", name.escape_debug());
         return error(&format!("reload is not allowed from [{peer}]"));
     }
     let Some(handler) = server.web.reload.get(name) else { return unknown("reload", name) };
-    match handler(query) {
+    let (begin, before) = (Instant::now(), server.live.summary());
+    let result = handler(query);
+    let took = begin.elapsed();
+    let (answer, result) = match result {
         Ok(version) => {
-            log::info!("MonitorServer:Reload through web, cmd=[{name}], params=[{query}] from[{peer}]");
-            match version {
+            let changed = match &version {
+                Some(version) => format!("loaded {version}"),
+                None => changes(&before, &server.live.summary()),
+            };
+            log::info!(
+                "MonitorServer:Reload through web, cmd=[{name}], params=[{query}] from[{peer}]: {changed}, {took:?}"
+            );
+            let answer = match version {
                 Some(version) => format!("{{\"error\":null,\"version\":{}}}", json_string(&version)),
                 None => "{\"error\":null}".into(),
-            }
+            };
+            (answer, Ok(changed))
         }
         Err(e) => {
             log::error!(
                 "MonitorServer:Reload through web failed, cmd=[{name}], params=[{query}] from[{peer}]: {e}"
             );
-            error(&e)
+            (error(&e), Err(e))
         }
-    }
+    };
+    server.reloads.add(Reload { at: SystemTime::now(), took, name: name.to_owned(), result });
+    answer
 }
 
 /// Reloads come from this machine only.

@@ -6,18 +6,19 @@ mod answer;
 pub(crate) mod core;
 mod debug;
 mod dispatch;
+mod live;
 mod memory;
+mod metrics;
 mod pages;
-mod prometheus;
 
 use crate::server::{Server, WINDOW};
 use answer::{Answer, Whole};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
-use hyper::header::HOST;
+use hyper::header::{ACCEPT, HOST};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use tokio::net::TcpListener;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that may be open at once. Who watches a proxy needs a few.
 const MAX_CONNECTIONS: usize = 512;
+/// How long a connection may wait for its next request. The original has no limit.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Serves the monitor port for as long as the process runs.
 pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
@@ -47,7 +50,11 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
         let (server, site) = (Arc::clone(&server), Arc::clone(&site));
         tokio::spawn(async move {
             let service = service_fn(|req| answer(Arc::clone(&server), Arc::clone(&site), req, peer));
+            // Names of fields as the original writes them.
             let served = hyper::server::conn::http1::Builder::new()
+                .title_case_headers(true)
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             if let Err(e) = served {
@@ -68,7 +75,8 @@ async fn answer(
         return Ok(no_host());
     }
     let (path, query) = (req.uri().path().to_owned(), req.uri().query().unwrap_or_default().to_owned());
-    let ask = dispatch::Ask { path, query, peer };
+    let accept = req.headers().get(ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    let ask = dispatch::Ask { path, query, peer, wants_page: live::wants_page(accept) };
     Ok(dispatch::dispatch(server, &site, ask).await.into_response())
 }
 

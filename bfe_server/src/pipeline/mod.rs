@@ -50,6 +50,8 @@ struct Way<'t> {
     now: Instant,
     /// The cluster, once it has been looked up.
     cluster: Option<&'t Cluster>,
+    /// Status that was sent.
+    status: Option<u16>,
     /// The backend of the last attempt, counted as busy until the request is over.
     lease: Option<Lease>,
     /// A backend has answered.
@@ -63,7 +65,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     client_addr::set(req);
 
     let now = req.stat.read_req_end.unwrap_or_else(Instant::now);
-    let mut way = Way { now, cluster: None, lease: None, forwarded: false };
+    let mut way = Way { now, cluster: None, status: None, lease: None, forwarded: false };
     let exit = match locate(worker, &tables, req, &mut way, exchange).await {
         Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await,
         Err(exit) => exit,
@@ -74,6 +76,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
         Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
+    tables.product_stats(&req.route.product).observe(way.status, way.now.saturating_duration_since(now));
     let body_sent = if way.forwarded { exchange.body_read() } else { 0 };
     finish::finish(worker, req, body_sent, after)
 }

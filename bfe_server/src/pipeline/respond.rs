@@ -127,6 +127,7 @@ async fn send<E: Exchange>(
         cancel_on_close: endless || basic.is_some_and(|b| b.cancel_on_client_close),
     };
     req.stat.response_start = Some(way.now);
+    way.status = Some(response.status);
     let sent = exchange.respond(&mut response, &options).await;
     req.response = Some(response);
     way.now = Instant::now();

@@ -83,7 +83,7 @@ fn cfg_15_16_19_the_log() {
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     assert!(shape.starts_with("[9999/99/99 99:99:99 "), "{line}");
     assert_eq!((*level, *pid), ("[INFO", &format!("[{}", bfe.pid())[..]));
-    assert!(source.starts_with("(server.rs:") && source.ends_with(") "), "{line}");
+    assert!(source.starts_with("(bfe_server::server:") && source.ends_with(") "), "{line}");
     // The warning about the missing name table is in both files, the information in one.
     wait_until("warnings in their own file", || bfe.warnings().contains("[WARN]"));
     assert!(!bfe.warnings().contains("[INFO]"));
@@ -91,6 +91,34 @@ fn cfg_15_16_19_the_log() {
     wait_until("CFG-19: the short form on standard output", || {
         bfe.output().lines().any(|line| line.contains("] [INFO] bfe 1"))
     });
+}
+
+#[test]
+fn mon_48_50_levels_and_what_is_told_at_the_start() {
+    let backend = Backend::ok("x");
+    let tree = Tree::proxy(&backend).version("v-7").module("mod_logid");
+    for (arguments, wants_debug) in [(&[][..], false), (&["-d"], true)] {
+        let bfe = Launch::new(&tree).start_with(arguments);
+        wait_until("the versions in use", || bfe.log().contains("configuration in use: host_rule \"v-7\""));
+        let log = bfe.log();
+        for told in [
+            format!("bfe {VERSION} starts, pid {}", bfe.pid()),
+            format!("serves HTTP on {}", bfe.http_addr()),
+            format!("HTTPS on {}", bfe.https_addr()),
+            format!("monitor on {}", bfe.monitor_addr()),
+            "modules: mod_logid".into(),
+        ] {
+            assert!(log.contains(&told), "{told} is not in {log}");
+        }
+        // A connection to the monitor port that sends nonsense is worth a line for who debugs.
+        let mut client = bfe_tests::Client::connect(bfe.monitor_addr());
+        client.send("nonsense\r\n\r\n");
+        client.read_to_end();
+        let _ = bfe.monitor("/reload/nothing");
+        assert_eq!(bfe.reload("server_data_conf"), None);
+        wait_until("a reload in the log", || bfe.log().contains("Reload through web"));
+        assert_eq!(bfe.log().contains("] [DEBG] ["), wants_debug, "{}", bfe.log());
+    }
 }
 
 #[test]
