@@ -62,7 +62,8 @@ impl StreamExchange {
     ) -> Result<(), SendError> {
         let immediate = options.flush == FlushPolicy::Immediate;
         let mut held = Bytes::new();
-        if !immediate {
+        // A head without a body ends its stream itself: gRPC has calls that are answered so.
+        if !immediate || body.is_empty() {
             loop {
                 match self.event(body, options.flush, timer, !held.is_empty()).await {
                     Event::Body(None) => {
