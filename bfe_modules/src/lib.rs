@@ -30,6 +30,7 @@ pub mod mod_trust_clientip;
 pub mod mod_userid;
 pub mod module_conf;
 mod offload;
+mod redis_service;
 pub mod rule_file;
 mod set_cookie;
 mod url_edit;

@@ -3,6 +3,8 @@
 mod auth_basic;
 mod auth_jwt;
 mod prison;
+mod redis_server;
+mod sticky_redis;
 
 use bfe_tests::Bfe;
 use std::fs;
