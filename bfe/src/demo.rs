@@ -36,6 +36,14 @@ const TREE: &[(&str, &str)] = &[
     ("mod_auth_jwt/key_file", include_str!("../../conf/mod_auth_jwt/key_file")),
     ("mod_auth_jwt/mod_auth_jwt.conf", include_str!("../../conf/mod_auth_jwt/mod_auth_jwt.conf")),
     ("mod_access/mod_access.conf", include_str!("../../conf/mod_access/mod_access.conf")),
+    (
+        "mod_auth_request/auth_request_rule.data",
+        include_str!("../../conf/mod_auth_request/auth_request_rule.data"),
+    ),
+    (
+        "mod_auth_request/mod_auth_request.conf",
+        include_str!("../../conf/mod_auth_request/mod_auth_request.conf"),
+    ),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),
@@ -45,6 +53,7 @@ const TREE: &[(&str, &str)] = &[
     ("mod_cors/mod_cors.conf", include_str!("../../conf/mod_cors/mod_cors.conf")),
     ("mod_errors/errors_rule.data", include_str!("../../conf/mod_errors/errors_rule.data")),
     ("mod_errors/mod_errors.conf", include_str!("../../conf/mod_errors/mod_errors.conf")),
+    ("mod_geo/mod_geo.conf", include_str!("../../conf/mod_geo/mod_geo.conf")),
     ("mod_header/header_rule.data", include_str!("../../conf/mod_header/header_rule.data")),
     ("mod_header/mod_header.conf", include_str!("../../conf/mod_header/mod_header.conf")),
     ("mod_markdown/mod_markdown.conf", include_str!("../../conf/mod_markdown/mod_markdown.conf")),
@@ -55,6 +64,8 @@ const TREE: &[(&str, &str)] = &[
     ("mod_redirect/redirect.data", include_str!("../../conf/mod_redirect/redirect.data")),
     ("mod_rewrite/mod_rewrite.conf", include_str!("../../conf/mod_rewrite/mod_rewrite.conf")),
     ("mod_rewrite/rewrite.data", include_str!("../../conf/mod_rewrite/rewrite.data")),
+    ("mod_secure_link/mod_secure_link.conf", include_str!("../../conf/mod_secure_link/mod_secure_link.conf")),
+    ("mod_secure_link/secure_link.data", include_str!("../../conf/mod_secure_link/secure_link.data")),
     (
         "mod_session_sticky/mod_session_sticky.conf",
         include_str!("../../conf/mod_session_sticky/mod_session_sticky.conf"),

@@ -12,6 +12,7 @@ pub mod ip_dict;
 mod keepalive;
 pub mod label_trie;
 mod name;
+pub mod names;
 mod request;
 mod request_cache;
 mod request_stat;

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bfe_balance::BalTable;
 use bfe_balance::conf::name_conf::NameTable;
 use bfe_basic::conf::{ConfError, ConfErrors};
+use bfe_basic::names;
 use bfe_tls::TlsServer;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,6 @@ pub(crate) struct Live {
     pub(crate) data: ArcSwap<ServerData>,
     pub(crate) balance: BalTable,
     pub(crate) tls: TlsServer,
-    names: ArcSwap<NameTable>,
     files: ServerDataFiles,
     gslb: PathBuf,
     cluster_table: PathBuf,
@@ -45,12 +45,13 @@ impl Live {
         let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
         balance.set_gslb_basic(&data.cluster_table);
         balance.set_slow_start(&data.cluster_table);
-        let names = conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
+        let table: NameTable =
+            conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
+        names::publish(table.addresses());
         Ok(Self {
             data: ArcSwap::from_pointee(data),
             balance,
             tls,
-            names: ArcSwap::from_pointee(names),
             files,
             gslb: conf.gslb_conf.clone(),
             cluster_table: conf.cluster_table_conf.clone(),
@@ -133,7 +134,8 @@ impl Live {
     pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let configured = self.name_conf.clone().unwrap_or_default();
-        self.names.store(NameTable::load(&given(file).map_or(configured, PathBuf::from))?.into());
+        let table = NameTable::load(&given(file).map_or(configured, PathBuf::from))?;
+        names::publish(table.addresses());
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::framing::{self, Framing};
 use super::stream::Stream;
 use super::timer::Deadline;
 use super::{encode, head};
-use crate::transport::{PooledConn, TransportError, http_state};
+use crate::transport::{PooledConn, TransportError};
 use crate::{Body, BodyError, BodyStream, Response, Version, buffer};
 use bytes::{Buf, Bytes, BytesMut};
 use std::future::poll_fn;
@@ -197,7 +197,7 @@ pub async fn round_trip(
     let method: &[u8] = if is_head { b"HEAD" } else { b"" };
     let (framing, reusable) = framing::of_response(&mut response, version, method)
         .map_err(|e| TransportError::ReadResponseHead(e.to_string()))?;
-    http_state::group().inc(http_state::HTTP_BACKEND_REQ_SUCC);
+    pooled.count_answer();
     let out = if sending { Vec::new() } else { std::mem::take(&mut sender.out) };
     let sender = sending.then(|| Box::new(sender));
     response.body = ResponseBody::new(pooled, sender, framing, reusable).settle();

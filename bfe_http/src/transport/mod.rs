@@ -6,6 +6,7 @@
 pub mod fcgi;
 pub mod h2c;
 mod pool;
+pub mod side;
 mod tls;
 
 pub use tls::{TlsBackend, server_name};
@@ -115,6 +116,8 @@ pub struct Transport {
     id: u64,
     kind: Kind,
     conf: TransportConf,
+    /// Whether its work shows in [`http_state`].
+    counted: bool,
     hosts: Mutex<Vec<(Arc<str>, Arc<HostCounts>)>>,
 }
 
@@ -132,7 +135,19 @@ impl Transport {
     #[must_use]
     pub fn new(kind: Kind, conf: TransportConf) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { id: NEXT.fetch_add(1, Relaxed), kind, conf, hosts: Mutex::new(Vec::new()) }
+        Self { id: NEXT.fetch_add(1, Relaxed), kind, conf, counted: true, hosts: Mutex::new(Vec::new()) }
+    }
+
+    /// A transport whose work is none of the clients', and does not show in [`http_state`].
+    pub(crate) fn uncounted(kind: Kind, conf: TransportConf) -> Self {
+        Self { counted: false, ..Self::new(kind, conf) }
+    }
+
+    /// Counts something, if anything is counted.
+    fn count(&self, counter: usize) {
+        if self.counted {
+            http_state::group().inc(counter);
+        }
     }
 
     /// What it speaks.

@@ -15,13 +15,13 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// The idle connections of one worker, by transport and backend.
-#[derive(Default)]
+/// The idle connections of one worker, by transport and backend. A clone is the same pool.
+#[derive(Clone, Default)]
 pub struct Pool {
     /// By transport, then by address.
-    hosts: RefCell<FxHashMap<u64, Hosts>>,
+    hosts: Rc<RefCell<FxHashMap<u64, Hosts>>>,
     /// Those that many requests share.
-    pub(super) h2c: h2c::Connections,
+    pub(super) h2c: Rc<h2c::Connections>,
 }
 
 type Hosts = FxHashMap<Arc<str>, Rc<Host>>;
@@ -35,6 +35,8 @@ pub(crate) struct Shelf(Mutex<VecDeque<BackendConn>>);
 pub(crate) struct Host {
     transport: Weak<Transport>,
     counts: Arc<HostCounts>,
+    /// Whether what is done here shows in [`http_state`].
+    counted: bool,
     max_idle: usize,
     max_conns: usize,
     shelf: Arc<Shelf>,
@@ -70,7 +72,7 @@ impl Pool {
         transport: &Arc<Transport>,
         addr: &Arc<str>,
     ) -> Result<PooledConn, TransportError> {
-        http_state::group().inc(http_state::HTTP_BACKEND_REQ_ALL);
+        transport.count(http_state::HTTP_BACKEND_REQ_ALL);
         let host = self.host(transport, addr);
         if let Some(idle) = host.take_idle() {
             return Ok(idle);
@@ -79,9 +81,9 @@ impl Pool {
         let reserved = host
             .reserve()
             .map_err(|max| fail(format!("cm key[|http|{addr}] greater than max conns[{max}]")))?;
-        http_state::group().inc(http_state::HTTP_BACKEND_CONN_ALL);
+        transport.count(http_state::HTTP_BACKEND_CONN_ALL);
         let stream = transport.dial(addr).await.map_err(fail)?;
-        http_state::group().inc(http_state::HTTP_BACKEND_CONN_SUCC);
+        transport.count(http_state::HTTP_BACKEND_CONN_SUCC);
         Ok(reserved.filled(BackendConn::new(stream)))
     }
 
@@ -97,6 +99,7 @@ impl Pool {
             transport: Arc::downgrade(transport),
             shelf: counts.new_shelf(),
             counts,
+            counted: transport.counted,
             max_idle: conf.max_idle_per_host,
             max_conns: conf.max_conns_per_host,
             addr: Bytes::copy_from_slice(addr.as_bytes()),
@@ -251,6 +254,13 @@ impl PooledConn {
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// Counts an answer, if anything is counted.
+    pub(crate) fn count_answer(&self) {
+        if self.host.as_ref().is_none_or(|host| host.counted) {
+            http_state::group().inc(http_state::HTTP_BACKEND_REQ_SUCC);
+        }
     }
 
     /// A connection that belongs to no pool.

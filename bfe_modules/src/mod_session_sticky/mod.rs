@@ -9,8 +9,14 @@
 //! |---|---|---|
 //! | `Basic.DataPath` | `mod_session_sticky/session_sticky.data` | rules, by product |
 //! | `Basic.CacheSize` | `10000`, which is also the least | sessions that are remembered |
-//! | `Basic.CacheType` | `local` | `redis` is not supported yet and refused |
-//! | `Redis.*` | | read, without effect |
+//! | `Basic.CacheType` | `local` | where they are: in this process, or in `redis`, which several proxies share |
+//! | `Redis.Bns` | | name of the Redis in `name_conf.data`, or several: `name,weight:10\|other,weight:20` |
+//! | `Redis.ConnectTimeout` | | milliseconds |
+//! | `Redis.ReadTimeout`, `Redis.WriteTimeout` | | milliseconds; together they are the time for a command |
+//! | `Redis.ExpireSeconds` | | how long a session is remembered, from its last answer with an identifier |
+//! | `Redis.Password` | | sent with `AUTH` |
+//! | `Redis.MaxActive` | one for each CPU, which is also the most | connections to a Redis |
+//! | `Redis.MaxIdle` | | read, without effect: connections are shared and stay |
 //! | `Log.OpenDebug` | `false` | read, without effect |
 //!
 //! **Rules.** The first rule that matches decides. Those of `global` are for products without a list.
@@ -38,13 +44,16 @@
 //! | `Header`, `URIParam`, `StickyRequestField` | | `Sticky`: where the identifier is looked for after the cookie: field (by its exact name), query, path in a JSON body |
 //! | `StickyResponseField` | | `Sticky`: where the identifier is in a JSON answer that has no such cookie |
 //!
+//! A Redis that does not answer is one that knows no session: requests wait for it as long as the times above
+//! say, and are balanced as always. Cookies of the type `Cookie` need no memory and no Redis.
+//!
 //! Looking into an answer holds it back until its end has come, or as much of it as `AccessibleBodySize` says.
 //!
 //! **Monitor.** `/monitor/mod_session_sticky`: the version of the rules.
 //!
 //! **Reload.** `/reload/mod_session_sticky`, with `?path=FILE`. A wrong file changes nothing.
 //!
-//! Realises modules-traffic 20, but for Redis.
+//! Realises modules-traffic 20.
 
 mod cache;
 mod conf;
@@ -52,6 +61,7 @@ mod monitor;
 mod rule;
 mod token;
 
+use crate::redis_service::RedisService;
 use crate::rule_file::walk::first_match;
 use crate::rule_file::{ReloadAnswer, RuleFile};
 use crate::set_cookie::SetCookie;
@@ -59,11 +69,12 @@ use bfe_basic::condition::json;
 use bfe_basic::{ContextValue, NeedBody, Request, SESSION_STICKY_BACKEND_KEY, StickyBackend};
 use bfe_http::{Body, BodyError, BodyStream};
 use bfe_module::{
-    AsyncResponseFilter, Callbacks, Handled, HandlerResult, InitError, LocalBoxFuture, Module, Point,
-    RequestOutcome, WebHandlers,
+    AsyncRequestFilter, AsyncResponseFilter, Callbacks, Handled, HandlerResult, InitError, LocalBoxFuture,
+    Module, Point, RequestOutcome, WebHandlers,
 };
 use bytes::Bytes;
 use cache::Cache;
+use conf::CacheConf;
 use rule::{CookieRule, IdRule, Kind, RawStickyRule, StickyRule};
 use std::path::Path;
 use std::sync::Arc;
@@ -95,17 +106,20 @@ impl Module for ModuleSessionSticky {
     ) -> Result<(), InitError> {
         let conf = conf::load(conf_root)?;
         let rules = Arc::new(RuleFile::<RawStickyRule>::load(conf.rules)?);
-        let cache = Arc::new(Cache::new(conf.cache_size));
+        let cache = Arc::new(match conf.cache {
+            CacheConf::Local(size) => Cache::local(size),
+            CacheConf::Redis(settings, seconds) => Cache::Redis(RedisService::new(&settings), seconds),
+        });
         rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
         let of_monitor = Arc::clone(&rules);
         web_handlers.add_monitor(NAME, move |query| {
             monitor::page(of_monitor.current().version(), query.get("format"))
         })?;
-        let of_request = Arc::clone(&cache);
-        callbacks.add_request_filter(
+        let on_request = OnRequest { rules, cache: Arc::clone(&cache) };
+        callbacks.add_async_request_filter(
             Point::HandleAfterLocation,
             "mod_session_sticky.request",
-            move |req| on_request(&rules, &of_request, req),
+            on_request,
         )?;
         callbacks.add_async_response_filter("mod_session_sticky.response", OnResponse(cache));
         Ok(())
@@ -119,28 +133,69 @@ struct Matched {
     token: Option<Token>,
 }
 
-fn on_request(rules: &RuleFile<RawStickyRule>, cache: &Cache, req: &mut Request) -> Handled {
-    let table = rules.current();
-    let rules = table.rules(&req.route.product).or_else(|| table.rules(GLOBAL)).unwrap_or_default();
-    let Some(rule) = first_match(rules, req)? else { return Ok(RequestOutcome::GO_ON) };
-    let mut token = None;
-    let backend = match &rule.kind {
-        Kind::Cookie(cookie) => {
-            let value = req.cookies().get(&rule.cookie);
-            token = value.and_then(|value| Token::decode(value, &cookie.mask));
-            token.as_ref().map(|token| StickyBackend {
-                sub_cluster: token.sub_cluster.clone(),
-                addr_info: token.addr_info(),
-            })
-        }
-        Kind::Id(places) => sent_id(rule, places, req)?.and_then(|id| cache.get(&id)),
-    };
-    let matched = Matched { rule: Arc::clone(rule), token };
-    if let Some(backend) = backend {
+struct OnRequest {
+    rules: Arc<RuleFile<RawStickyRule>>,
+    cache: Arc<Cache>,
+}
+
+/// What a request says about its session: what its cookie names, or an identifier that has to be looked up.
+type Said = (Matched, Option<Bytes>);
+
+impl OnRequest {
+    /// The rule of a request, and what it finds; `None` without a rule.
+    fn read(&self, req: &Request) -> Result<Option<Said>, NeedBody> {
+        let table = self.rules.current();
+        let rules = table.rules(&req.route.product).or_else(|| table.rules(GLOBAL)).unwrap_or_default();
+        let Some(rule) = first_match(rules, req)? else { return Ok(None) };
+        let (token, id) = match &rule.kind {
+            Kind::Cookie(cookie) => {
+                let value = req.cookies().get(&rule.cookie);
+                (value.and_then(|value| Token::decode(value, &cookie.mask)), None)
+            }
+            Kind::Id(places) => (None, sent_id(rule, places, req)?),
+        };
+        Ok(Some((Matched { rule: Arc::clone(rule), token }, id)))
+    }
+}
+
+/// Leaves what is known for balancing and for the response.
+fn leave(req: &mut Request, matched: Matched, looked_up: Option<StickyBackend>) {
+    let of_token = matched
+        .token
+        .as_ref()
+        .map(|token| StickyBackend { sub_cluster: token.sub_cluster.clone(), addr_info: token.addr_info() });
+    if let Some(backend) = of_token.or(looked_up) {
         req.context.set(SESSION_STICKY_BACKEND_KEY, ContextValue::Any(Box::new(backend)));
     }
     req.context.set(MATCHED, ContextValue::Any(Box::new(matched)));
-    Ok(RequestOutcome::GO_ON)
+}
+
+impl AsyncRequestFilter for OnRequest {
+    fn ready(&self, req: &mut Request) -> Option<Handled> {
+        match self.read(req) {
+            Ok(None) => {}
+            Ok(Some((_, Some(_)))) if self.cache.is_remote() => return None,
+            Ok(Some((matched, id))) => {
+                let backend = id.and_then(|id| self.cache.get_local(&id));
+                leave(req, matched, backend);
+            }
+            Err(need_body) => return Some(Err(need_body)),
+        }
+        Some(Ok(RequestOutcome::GO_ON))
+    }
+
+    fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Handled> {
+        Box::pin(async {
+            if let Some((matched, id)) = self.read(req)? {
+                let backend = match id {
+                    Some(id) => self.cache.get(&id).await,
+                    None => None,
+                };
+                leave(req, matched, backend);
+            }
+            Ok(RequestOutcome::GO_ON)
+        })
+    }
 }
 
 /// The identifier that a client sent: of the first place where there is one that is not empty.
@@ -176,10 +231,12 @@ impl AsyncResponseFilter for OnResponse {
             Kind::Cookie(cookie) => set_cookie(&matched, cookie, req),
             Kind::Id(places) => {
                 let id = given_id(&matched.rule, req);
-                if id.is_none() && !places.response_field.is_empty() {
-                    return None;
+                match id {
+                    Some(_) if self.0.is_remote() => return None,
+                    Some(id) => self.0.set_local(&id, used_backend(req)),
+                    None if places.response_field.is_empty() => {}
+                    None => return None,
                 }
-                self.remember(id, req);
             }
         }
         Some(Ok(HandlerResult::GoOn))
@@ -188,24 +245,29 @@ impl AsyncResponseFilter for OnResponse {
     fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Result<HandlerResult, NeedBody>> {
         Box::pin(async {
             let rule = req.context.any::<Matched>(MATCHED).map(|matched| Arc::clone(&matched.rule));
-            if let Some(Kind::Id(places)) = rule.as_ref().map(|rule| &rule.kind) {
-                let id = id_in_body(&places.response_field, req).await;
-                self.remember(id, req);
+            if let Some(rule) = &rule
+                && let Kind::Id(places) = &rule.kind
+            {
+                let id = match given_id(rule, req) {
+                    None if !places.response_field.is_empty() => {
+                        id_in_body(&places.response_field, req).await
+                    }
+                    id => id,
+                };
+                if let Some(id) = id {
+                    self.0.set(&id, used_backend(req)).await;
+                }
             }
             Ok(HandlerResult::GoOn)
         })
     }
 }
 
-impl OnResponse {
-    fn remember(&self, id: Option<Bytes>, req: &Request) {
-        if let Some(id) = id {
-            let backend = StickyBackend {
-                sub_cluster: req.backend.sub_cluster.to_string(),
-                addr_info: req.backend.addr.to_string(),
-            };
-            self.0.set(&id, backend);
-        }
+/// The backend that had the request, to be remembered.
+fn used_backend(req: &Request) -> StickyBackend {
+    StickyBackend {
+        sub_cluster: req.backend.sub_cluster.to_string(),
+        addr_info: req.backend.addr.to_string(),
     }
 }
 

@@ -5,23 +5,22 @@ use bfe_module::Progress;
 use std::num::NonZeroUsize;
 
 struct Fixture {
-    rules: RuleFile<RawStickyRule>,
-    cache: Arc<Cache>,
+    on_request: OnRequest,
     callbacks: Callbacks,
 }
 
 impl Fixture {
     fn new(config: &str) -> Self {
         let rules = testing::load(&format!(r#"{{"Version":"1","Config":{{{config}}}}}"#)).unwrap();
-        let cache = Arc::new(Cache::new(NonZeroUsize::new(10).unwrap()));
+        let cache = Arc::new(Cache::local(NonZeroUsize::new(10).unwrap()));
         let mut callbacks = Callbacks::default();
         callbacks.add_async_response_filter("r", OnResponse(Arc::clone(&cache)));
-        Self { rules, cache, callbacks }
+        Self { on_request: OnRequest { rules: Arc::new(rules), cache }, callbacks }
     }
 
     /// The backend that a request wants, if any.
     fn wanted(&self, req: &mut Request) -> Option<String> {
-        on_request(&self.rules, &self.cache, req).unwrap();
+        self.on_request.ready(req).unwrap().unwrap();
         req.context
             .any::<StickyBackend>(SESSION_STICKY_BACKEND_KEY)
             .map(|b| format!("{}/{}", b.sub_cluster, b.addr_info))

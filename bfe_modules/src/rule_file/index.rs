@@ -163,7 +163,7 @@ impl<'t, R> RuleList<'t, R> {
     }
 
     /// Those from `from` on that the request may match, with their places.
-    pub(super) fn candidates(self, req: &Request, from: usize) -> Candidates<'t, R> {
+    pub(crate) fn candidates(self, req: &Request, from: usize) -> Candidates<'t, R> {
         let mut candidates = Candidates { list: self, next: from, found: Vec::new() };
         if self.index.is_some() {
             candidates.found = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
@@ -199,7 +199,7 @@ thread_local! {
 }
 
 /// Rules that a request may match.
-pub(super) struct Candidates<'t, R> {
+pub(crate) struct Candidates<'t, R> {
     list: RuleList<'t, R>,
     /// The next rule; where there is an index, the next of those found.
     next: usize,

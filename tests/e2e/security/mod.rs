@@ -2,7 +2,12 @@
 
 mod auth_basic;
 mod auth_jwt;
+mod auth_request;
+mod geo;
 mod prison;
+mod redis_server;
+mod secure_link;
+mod sticky_redis;
 
 use bfe_tests::Bfe;
 use std::fs;

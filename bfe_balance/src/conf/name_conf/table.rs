@@ -53,6 +53,11 @@ impl NameTable {
         &self.version
     }
 
+    /// All services, each with the addresses of its instances.
+    pub fn addresses(&self) -> impl Iterator<Item = (String, Vec<String>)> {
+        self.services.iter().map(|(name, of)| (name.clone(), of.iter().map(Instance::address).collect()))
+    }
+
     /// The instances of a service; there may be none.
     ///
     /// # Errors
