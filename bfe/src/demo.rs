@@ -47,6 +47,8 @@ const TREE: &[(&str, &str)] = &[
     ("mod_errors/mod_errors.conf", include_str!("../../conf/mod_errors/mod_errors.conf")),
     ("mod_header/header_rule.data", include_str!("../../conf/mod_header/header_rule.data")),
     ("mod_header/mod_header.conf", include_str!("../../conf/mod_header/mod_header.conf")),
+    ("mod_key_log/key_log.data", include_str!("../../conf/mod_key_log/key_log.data")),
+    ("mod_key_log/mod_key_log.conf", include_str!("../../conf/mod_key_log/mod_key_log.conf")),
     ("mod_markdown/mod_markdown.conf", include_str!("../../conf/mod_markdown/mod_markdown.conf")),
     ("mod_markdown/mod_markdown.data", include_str!("../../conf/mod_markdown/mod_markdown.data")),
     ("mod_prison/mod_prison.conf", include_str!("../../conf/mod_prison/mod_prison.conf")),

@@ -17,6 +17,7 @@ pub mod mod_cors;
 pub mod mod_errors;
 pub mod mod_header;
 pub mod mod_http_code;
+pub mod mod_key_log;
 pub mod mod_logid;
 pub mod mod_markdown;
 pub mod mod_prison;
@@ -60,6 +61,7 @@ pub fn registry() -> Registry {
     registry.add(mod_errors::ModuleErrors);
     registry.add(mod_markdown::ModuleMarkdown);
     registry.add(mod_compress::ModuleCompress);
+    registry.add(mod_key_log::ModuleKeyLog);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
     registry.add(mod_session_sticky::ModuleSessionSticky);
