@@ -36,6 +36,7 @@ const TREE: &[(&str, &str)] = &[
     ("mod_auth_jwt/key_file", include_str!("../../conf/mod_auth_jwt/key_file")),
     ("mod_auth_jwt/mod_auth_jwt.conf", include_str!("../../conf/mod_auth_jwt/mod_auth_jwt.conf")),
     ("mod_access/mod_access.conf", include_str!("../../conf/mod_access/mod_access.conf")),
+    ("mod_access_pb3/mod_access_pb3.conf", include_str!("../../conf/mod_access_pb3/mod_access_pb3.conf")),
     ("mod_block/mod_block.conf", include_str!("../../conf/mod_block/mod_block.conf")),
     ("mod_block/block_rules.data", include_str!("../../conf/mod_block/block_rules.data")),
     ("mod_block/ip_blocklist.data", include_str!("../../conf/mod_block/ip_blocklist.data")),

@@ -9,6 +9,7 @@ mod auth_rule;
 mod hex;
 mod http_time;
 pub mod mod_access;
+pub mod mod_access_pb3;
 pub mod mod_auth_basic;
 pub mod mod_auth_jwt;
 pub mod mod_block;
@@ -64,6 +65,7 @@ pub fn registry() -> Registry {
     registry.add(mod_key_log::ModuleKeyLog);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
+    registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }
