@@ -26,5 +26,5 @@ pub use name::Name;
 pub use request::{BackendInfo, NeedBody, Redirect, Request, RequestRoute, Tags};
 pub use request_cache::{BodyPeek, JSON_CONTEXT_PREFIX};
 pub use request_stat::RequestStat;
-pub use session::{ClientAuth, ClientCert, Proto, Session, TlsState};
+pub use session::{ClientAuth, ClientCert, Proto, Session, TlsSecret, TlsState};
 pub use sticky::{SESSION_STICKY_BACKEND_KEY, StickyBackend};

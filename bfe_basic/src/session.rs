@@ -104,6 +104,25 @@ pub struct TlsState {
     pub ocsp_stapled: bool,
     /// How long the handshake took.
     pub handshake_time: std::time::Duration,
+    /// The secrets of the connection, where a module has asked for them; whoever has used them takes them
+    /// away.
+    pub secrets: Vec<TlsSecret>,
+}
+
+/// A secret of a TLS connection. Whoever knows it can read the connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsSecret {
+    /// What it is, as NSS key logs name it: `CLIENT_RANDOM` is the master secret of TLS 1.2.
+    pub label: String,
+    /// The secret.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for TlsSecret {
+    /// Only what it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.label)
+    }
 }
 
 /// A client connection: shared by all requests on it, changed through cells, never sent to another worker.

@@ -157,6 +157,7 @@ pub struct Callbacks {
     read_response: Vec<Named<ResponseFilter>>,
     request_finish: Vec<Named<FinishFn>>,
     finish: Vec<Named<SessionFn>>,
+    tls_secrets: bool,
 }
 
 /// A handler of the wrong kind for its point.
@@ -267,6 +268,18 @@ impl Callbacks {
         filter: impl Fn(&mut Request, Option<&Response>) -> HandlerResult + Send + Sync + 'static,
     ) {
         self.request_finish.push(Named { name: name.into(), filter: Box::new(filter) });
+    }
+
+    /// Asks for the secrets of TLS connections: handlers of Handshake find them in
+    /// [`TlsState::secrets`](bfe_basic::TlsState), and take them away.
+    pub fn want_tls_secrets(&mut self) {
+        self.tls_secrets = true;
+    }
+
+    /// Whether a module has asked for the secrets of TLS connections.
+    #[must_use]
+    pub fn wants_tls_secrets(&self) -> bool {
+        self.tls_secrets
     }
 
     /// Whether there is nothing to call at a point.

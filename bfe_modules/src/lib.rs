@@ -9,6 +9,7 @@ mod auth_rule;
 mod hex;
 mod http_time;
 pub mod mod_access;
+pub mod mod_access_pb3;
 pub mod mod_auth_basic;
 pub mod mod_auth_jwt;
 pub mod mod_auth_request;
@@ -19,6 +20,7 @@ pub mod mod_errors;
 pub mod mod_geo;
 pub mod mod_header;
 pub mod mod_http_code;
+pub mod mod_key_log;
 pub mod mod_logid;
 pub mod mod_markdown;
 pub mod mod_prison;
@@ -67,8 +69,10 @@ pub fn registry() -> Registry {
     registry.add(mod_errors::ModuleErrors);
     registry.add(mod_markdown::ModuleMarkdown);
     registry.add(mod_compress::ModuleCompress);
+    registry.add(mod_key_log::ModuleKeyLog);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
+    registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
 }

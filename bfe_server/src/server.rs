@@ -85,6 +85,9 @@ impl Server {
                 .init(&mut callbacks, &mut web, conf_root)
                 .map_err(|source| StartError::Module { module: module.name(), source })?;
         }
+        if callbacks.wants_tls_secrets() {
+            live.tls.keep_secrets();
+        }
         let available = registry.names();
         let enabled: Vec<_> = enabled.iter().map(|m| m.name()).collect();
         monitor::core::register_modules(&mut web, &available, &enabled, &callbacks)?;

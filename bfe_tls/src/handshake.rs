@@ -6,6 +6,7 @@ use crate::conf::server_cert_conf::Stapling;
 use crate::conf::tls_rule_conf::Rule;
 use crate::counters::tls_state as s;
 use crate::hello::{self, ClientHello, HelloError};
+use crate::key_log;
 use crate::protocol::Protocol;
 use crate::select::{CertLookup, Cipher, Peer, Selection};
 use crate::server::{Tables, TlsServer};
@@ -142,6 +143,12 @@ impl TlsServer {
             .config(tables, selection, stapled)
             .map_err(|e| counted(HandshakeError::Failed(io::Error::other(e))))?;
 
+        let (config, secrets) = if self.keeps_secrets() {
+            let (config, secrets) = key_log::of_one_connection(&config);
+            (config, Some(secrets))
+        } else {
+            (config, None)
+        };
         let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
         let mut tls = match timeout_at(deadline.into(), accept).await {
             Ok(Ok(tls)) => tls,
@@ -174,6 +181,7 @@ impl TlsServer {
         state.server_random = server_random;
         state.ocsp_stapled = stapled && !did_resume;
         state.handshake_time = begin.elapsed();
+        state.secrets = secrets.map(|secrets| secrets.take()).unwrap_or_default();
         let protocol = selection.rule.mandatory().or(selection.alpn).unwrap_or(Protocol::Http1);
         Ok(Established {
             stream: ClientStream::new(tls, selection.rule.dynamic_record),

@@ -16,6 +16,7 @@ mod configs;
 mod counters;
 mod handshake;
 mod hello;
+mod key_log;
 mod murmur3;
 mod p521;
 mod protocol;

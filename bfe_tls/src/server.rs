@@ -39,6 +39,8 @@ pub struct TlsServer {
     tickets: SharedKey,
     h2_off: AtomicBool,
     spdy_off: AtomicBool,
+    /// Somebody logs the secrets of connections.
+    keeps_secrets: AtomicBool,
     /// Reloads run one after the other.
     reload: Mutex<()>,
 }
@@ -72,6 +74,7 @@ impl TlsServer {
             tickets: Arc::new(tickets),
             h2_off: AtomicBool::new(false),
             spdy_off: AtomicBool::new(false),
+            keeps_secrets: AtomicBool::new(false),
             reload: Mutex::new(()),
         };
         Ok((server, warnings))
@@ -143,6 +146,15 @@ impl TlsServer {
     ) -> (Option<CertLookup>, Result<Selection, Refusal>) {
         let switches = Switches { h2_off: self.h2_off.load(Relaxed), spdy_off: self.spdy_off.load(Relaxed) };
         select::select(&self.settings, (&tables.certs, &tables.rules), switches, hello, peer)
+    }
+
+    /// From now on, handshakes leave the secrets of their connections in [`bfe_basic::TlsState::secrets`].
+    pub fn keep_secrets(&self) {
+        self.keeps_secrets.store(true, Relaxed);
+    }
+
+    pub(crate) fn keeps_secrets(&self) -> bool {
+        self.keeps_secrets.load(Relaxed)
     }
 
     pub(crate) fn config(

@@ -68,8 +68,20 @@ impl LogFile {
     /// # Errors
     /// When there is no such folder, or the file cannot be opened.
     pub fn open(target: &LogTarget) -> Result<Self, OpenError> {
+        Self::open_mode(target, 0o644)
+    }
+
+    /// [`LogFile::open`] for a file that holds secrets: nobody else can read it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_private(target: &LogTarget) -> Result<Self, OpenError> {
+        Self::open_mode(target, 0o600)
+    }
+
+    fn open_mode(target: &LogTarget, mode: u32) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::default());
-        writer::start(target, Arc::clone(&queue))
+        writer::start(target, mode, Arc::clone(&queue))
             .map_err(|error| OpenError { path: target.path().to_owned(), error })?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|queue| queue.strong_count() > 0);

@@ -4,6 +4,7 @@ use jiff::{Timestamp, ToSpan, Unit, Zoned, ZonedRound, tz::TimeZone};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// How long to wait, in seconds, before a change of files that failed is tried again.
@@ -94,6 +95,8 @@ pub struct RotatingFile {
     path: PathBuf,
     when: RotateWhen,
     backups: usize,
+    /// Permissions of new files.
+    mode: u32,
     file: File,
     /// When it is put aside.
     end: Timestamp,
@@ -104,25 +107,31 @@ pub struct RotatingFile {
 }
 
 impl RotatingFile {
-    /// Opens the file `path` for appending, and makes the folder `dir` where it is missing. Whether the file is due to be
+    /// Opens the file `path` for appending, and makes the folder `dir` where it is missing; new files get the permissions `mode`. Whether the file is due to be
     /// put aside goes by the time when it was last written; that happens with the next
     /// [`RotatingFile::rotate_if_due`], not before, so that to look whether a file can be opened leaves it
     /// alone.
     ///
     /// # Errors
     /// When the folder cannot be made, or the file not be opened.
-    pub fn open(dir: &Path, path: &Path, when: RotateWhen, backups: usize) -> io::Result<Self> {
+    pub fn open(
+        dir: &Path,
+        path: &Path,
+        (when, backups): (RotateWhen, usize),
+        mode: u32,
+    ) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let last_written = fs::metadata(path).and_then(|m| m.modified()).ok();
         let from = last_written
             .and_then(|at| Timestamp::try_from(at).ok())
             .map_or_else(Zoned::now, |at| at.to_zoned(TimeZone::system()));
-        let file = append(path)?;
+        let file = append(path, mode)?;
         Ok(Self {
             dir: dir.to_owned(),
             path: path.to_owned(),
             when,
             backups,
+            mode,
             file,
             end: when.after(&from),
             aside: false,
@@ -162,7 +171,7 @@ impl RotatingFile {
         }
         self.aside = true;
         fs::create_dir_all(&self.dir)?;
-        self.file = append(&self.path)?;
+        self.file = append(&self.path, self.mode)?;
         self.aside = false;
         self.end = self.when.after(&now.to_zoned(zone));
         self.remove_old();
@@ -194,8 +203,8 @@ impl RotatingFile {
 }
 
 /// Opens a file for appending.
-fn append(path: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).open(path)
+fn append(path: &Path, mode: u32) -> io::Result<File> {
+    File::options().create(true).append(true).mode(mode).open(path)
 }
 
 #[cfg(test)]
@@ -259,7 +268,7 @@ mod tests {
         }
         fs::write(&path, "before\n").unwrap();
         age(&path, 2 * 3600);
-        let mut log = RotatingFile::open(dir.path(), &path, RotateWhen::NextHour, 2).unwrap();
+        let mut log = RotatingFile::open(dir.path(), &path, (RotateWhen::NextHour, 2), 0o644).unwrap();
         // Only looking changes nothing.
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\n");
         log.rotate_if_due().unwrap();
@@ -277,7 +286,7 @@ mod tests {
     fn a_folder_that_vanished_is_made_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/er/a.log");
-        let mut log = RotatingFile::open(path.parent().unwrap(), &path, RotateWhen::Day, 1).unwrap();
+        let mut log = RotatingFile::open(path.parent().unwrap(), &path, (RotateWhen::Day, 1), 0o644).unwrap();
         fs::remove_dir_all(dir.path().join("deep")).unwrap();
         log.end = Timestamp::MIN;
         log.rotate_if_due().unwrap();
@@ -289,7 +298,7 @@ mod tests {
     fn what_cannot_be_put_aside_is_written_further() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        let mut log = RotatingFile::open(path.parent().unwrap(), &path, RotateWhen::Day, 1).unwrap();
+        let mut log = RotatingFile::open(path.parent().unwrap(), &path, (RotateWhen::Day, 1), 0o644).unwrap();
         log.end = Timestamp::now().checked_sub(1.second()).unwrap();
         // A folder of the name that it should get.
         let to = format!("a.log.{}", log.when.suffix(log.end, &TimeZone::system()));

@@ -5,7 +5,7 @@ use super::{LogTarget, RotatingFile, log_state};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -17,11 +17,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 const COMPLAIN: Duration = Duration::from_secs(60);
 
 /// Opens the file and starts its thread.
-pub(super) fn start(target: &LogTarget, queue: Arc<Queue>) -> io::Result<()> {
+pub(super) fn start(target: &LogTarget, mode: u32, queue: Arc<Queue>) -> io::Result<()> {
     let sink = match target {
-        LogTarget::Single(path) => Sink::Single(open_single(path)?),
+        LogTarget::Single(path) => Sink::Single(open_single(path, mode)?),
         LogTarget::Rotating { dir, path, when, backups } => {
-            Sink::Rotating(RotatingFile::open(dir, path, *when, *backups)?)
+            Sink::Rotating(RotatingFile::open(dir, path, (*when, *backups), mode)?)
         }
     };
     let mut writer = Writer { name: target.path().display().to_string(), sink, losses: Losses::default() };
@@ -30,7 +30,7 @@ pub(super) fn start(target: &LogTarget, queue: Arc<Queue>) -> io::Result<()> {
 }
 
 /// Opens a file, device or pipe for appending.
-fn open_single(path: &Path) -> io::Result<File> {
+fn open_single(path: &Path, mode: u32) -> io::Result<File> {
     // These may be sockets, which cannot be opened.
     match path.to_str() {
         Some("/dev/stdout") => return Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
@@ -39,7 +39,7 @@ fn open_single(path: &Path) -> io::Result<File> {
     }
     // To open a pipe for writing only would wait for somebody who reads.
     let is_pipe = std::fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo());
-    File::options().create(true).append(true).read(is_pipe).open(path)
+    File::options().create(true).append(true).read(is_pipe).mode(mode).open(path)
 }
 
 enum Sink {
@@ -159,6 +159,15 @@ mod tests {
         }
         assert!(log.flush(LONG));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old\nline 0\nline 1\nline 2\n");
+    }
+
+    #[test]
+    fn secrets_are_for_nobody_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let _log = LogFile::open_private(&LogTarget::Single(path.clone())).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) async fn forward(
     let start = way.now;
     req.stat.cluster_start = Some(start);
     let Some(balancer) = worker.balance().lookup(&cluster.conf.name) else {
+        req.stat.cluster_end = Some(start);
         let message = format!("no bal found for {}", cluster.conf.name);
         let code = ErrorCode::BK_NO_CLUSTER;
         return fail(req, proxy_state::ERR_BK_NO_BALANCE, code, &message, After::Close);

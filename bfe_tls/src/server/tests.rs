@@ -14,7 +14,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme, SupportedProtocolVersion, version,
+    ClientConfig, DigitallySignedStruct, HandshakeKind, KeyLog, SignatureScheme, SupportedProtocolVersion,
+    version,
 };
 
 /// A client that takes any certificate.
@@ -143,6 +144,45 @@ async fn versions_names_and_what_modules_get_to_know() {
         let leaf = session.peer_certificates().unwrap().first().unwrap();
         assert_eq!(*leaf, CertificateDer::from_pem_slice(cert.cert.as_bytes()).unwrap());
         assert!(handshake.lookup.is_some_and(|l| !l.default && !l.has_vip));
+    }
+}
+
+/// What a client knows of its connection.
+#[derive(Debug, Default)]
+struct ClientSecrets(Mutex<Vec<(String, Vec<u8>)>>);
+
+impl KeyLog for ClientSecrets {
+    fn log(&self, label: &str, _client_random: &[u8], secret: &[u8]) {
+        self.0.lock().unwrap().push((label.to_owned(), secret.to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn keylog_2_secrets_are_those_of_the_client() {
+    let tree = Tree::new(r#""Config": {}"#);
+    std::fs::write(tree.path().join("key"), [1; 48]).unwrap();
+    let with_tickets = Settings { session_ticket_key: Some(tree.path().join("key")), ..tree.settings() };
+    for (version, count) in [(&version::TLS12, 1), (&version::TLS13, 5)] {
+        let server = server(with_tickets.clone());
+        let mut config = (*client(version, None)).clone();
+        let known = Arc::new(ClientSecrets::default());
+        config.key_log = known.clone();
+        let config = Arc::new(config);
+        let (_, handshake) = connect(&server, &client(version, None), "a.org").await;
+        assert_eq!(handshake.result.unwrap().state.secrets, [], "nobody has asked");
+        server.keep_secrets();
+        for resumed in [false, true] {
+            let (_, handshake) = connect(&server, &config, "a.org").await;
+            let state = handshake.result.unwrap().state;
+            assert!(state.did_resume == resumed && state.secrets.len() >= count, "{state:?}");
+            let mut want = std::mem::take(&mut *known.0.lock().unwrap());
+            // Clients that send no early data do not log its secret.
+            let late = state.secrets.iter().filter(|s| s.label != "CLIENT_EARLY_TRAFFIC_SECRET");
+            let mut got: Vec<_> = late.map(|s| (s.label.clone(), s.secret.clone())).collect();
+            want.sort();
+            got.sort();
+            assert_eq!(got, want);
+        }
     }
 }
 

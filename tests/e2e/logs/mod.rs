@@ -1,6 +1,8 @@
 //! Logs of modules: what stands in them, how they are put aside, and that traffic never waits for them.
 
 mod access;
+mod access_pb3;
+mod key_log;
 
 use bfe_tests::{Bfe, wait_for};
 use std::fs;
