@@ -8,6 +8,7 @@ mod basics;
 mod corpus;
 mod faults;
 mod framework;
+mod http2;
 mod logs;
 mod monitor;
 mod peers;
