@@ -17,4 +17,5 @@ mod programs;
 mod reload;
 mod security;
 mod tls;
+mod tunnels;
 mod upstream;

@@ -225,6 +225,24 @@ impl TlsClient {
         self.buf.drain(..n).collect()
     }
 
+    /// Reads until these bytes have come, and gives everything up to their end.
+    #[track_caller]
+    pub fn read_until(&mut self, bytes: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = crate::backend::find(&self.buf, bytes) {
+                return self.buf.drain(..at + bytes.len()).collect();
+            }
+            assert!(!self.ended, "the connection ended after {:?}", String::from_utf8_lossy(&self.buf));
+            self.fill();
+        }
+    }
+
+    /// Says that nothing more will be sent; reading goes on.
+    pub fn end(&mut self) {
+        self.stream.conn.send_close_notify();
+        let _ = self.stream.flush();
+    }
+
     #[track_caller]
     fn fill(&mut self) {
         let mut piece = [0; 64 * 1024];

@@ -50,7 +50,7 @@ pub use bfe::Bfe;
 pub use client::Client;
 pub use exposition::Exposition;
 pub use launch::{Finished, Launch, Program, run};
-pub use peers::{peer, python_module};
+pub use peers::{peer, python_module, rare_peer};
 pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;

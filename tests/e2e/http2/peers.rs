@@ -1,7 +1,7 @@
 //! curl, nghttp, h2load and h2spec as clients.
 
 use super::tree;
-use bfe_tests::{Backend, Bfe, Reply, peer};
+use bfe_tests::{Backend, Bfe, Reply, peer, rare_peer};
 use std::process::Command;
 
 #[test]
@@ -82,7 +82,7 @@ fn nghttp_with_priorities_and_trailers() {
 /// The conformance suite. It takes two answers of a server that allows frames of 1 MiB for wrong.
 #[test]
 fn h2spec_finds_nothing() {
-    let Some(h2spec) = peer("h2spec") else { return };
+    let Some(h2spec) = rare_peer("h2spec") else { return };
     let backend = Backend::ok("hello");
     let bfe = Bfe::start(&tree(&backend).host("p", "127.0.0.1"));
     let output = Command::new(h2spec)
