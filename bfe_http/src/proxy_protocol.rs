@@ -90,6 +90,52 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Parsed, ProxyError> {
     }
 }
 
+/// The header that tells these addresses, in that version; `None` where there is no such version. Addresses of
+/// different families are told as IPv6.
+#[must_use]
+pub fn encode(addresses: &Addresses, version: u8) -> Option<Vec<u8>> {
+    let Addresses { source, destination } = addresses;
+    let ips = match (source.ip(), destination.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => Ok((from, to)),
+        (from, to) => Err((in_v6(from), in_v6(to))),
+    };
+    match version {
+        1 => {
+            let (family, from, to): (_, IpAddr, IpAddr) = match ips {
+                Ok((from, to)) => ("TCP4", from.into(), to.into()),
+                Err((from, to)) => ("TCP6", from.into(), to.into()),
+            };
+            Some(format!("PROXY {family} {from} {to} {} {}\r\n", source.port(), destination.port()).into())
+        }
+        2 => {
+            let mut out = V2.to_vec();
+            match ips {
+                Ok((from, to)) => {
+                    out.extend_from_slice(&[0x21, 0x11, 0, 12]);
+                    out.extend_from_slice(&from.octets());
+                    out.extend_from_slice(&to.octets());
+                }
+                Err((from, to)) => {
+                    out.extend_from_slice(&[0x21, 0x21, 0, 36]);
+                    out.extend_from_slice(&from.octets());
+                    out.extend_from_slice(&to.octets());
+                }
+            }
+            out.extend_from_slice(&source.port().to_be_bytes());
+            out.extend_from_slice(&destination.port().to_be_bytes());
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
+fn in_v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
 fn parse_v1(bytes: &[u8], max: usize) -> Result<Parsed, ProxyError> {
     let Some(lf) = memchr::memchr(b'\n', bytes.get(..bytes.len().min(max)).unwrap_or_default()) else {
         return if bytes.len() >= max { Err(ProxyError::Header) } else { Ok(Parsed::NeedMore) };
@@ -178,6 +224,22 @@ mod tests {
 
     fn addresses(source: &str, destination: &str) -> Addresses {
         Addresses { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
+    }
+
+    #[test]
+    fn what_is_encoded_can_be_parsed() {
+        let v4 = addresses("1.2.3.4:5", "6.7.8.9:10");
+        let v6 = addresses("[::1]:5", "[fe80::2]:10");
+        let mixed = addresses("1.2.3.4:5", "[fe80::2]:10");
+        let told = addresses("[::ffff:1.2.3.4]:5", "[fe80::2]:10");
+        for version in [1, 2] {
+            for (from, want) in [(v4, v4), (v6, v6), (mixed, told)] {
+                let bytes = encode(&from, version).unwrap();
+                assert_eq!(parse(&bytes, 2048), Ok(Parsed::Header(want, bytes.len())), "{version} {from:?}");
+            }
+        }
+        assert_eq!(encode(&v4, 1).unwrap(), b"PROXY TCP4 1.2.3.4 6.7.8.9 5 10\r\n");
+        assert_eq!(encode(&v4, 0), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::state::{Active, count, of_connections, proxy_state as s};
 use crate::worker::{Place, Worker};
-use crate::{http2, keepalive, proxy_header, tls, websocket};
+use crate::{http2, keepalive, proxy_header, stream, tls, websocket};
 use bfe_basic::{ErrorCode, Proto, Request, Session};
 use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
@@ -124,8 +124,9 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
             serve_http1(&worker, &place, &session, client).await;
         }
         Protocol::H2 => http2::serve(&worker, &place, &session, stream, params).await,
-        // Not offered; a rule may insist on them all the same.
-        Protocol::Spdy31 | Protocol::Stream => {
+        Protocol::Stream => stream::serve(&worker, &session, stream, params).await,
+        // Not offered; a rule may insist on it all the same.
+        Protocol::Spdy31 => {
             log::warn!("{} is not served: connection closed", protocol.as_str());
             finish(&worker, &session);
         }

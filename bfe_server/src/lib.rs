@@ -20,8 +20,10 @@ mod server;
 mod signals;
 mod state;
 mod stats;
+mod stream;
 mod tables;
 mod tls;
+mod tunnel;
 mod websocket;
 mod worker;
 

@@ -5,30 +5,21 @@
 
 use crate::lease::Lease;
 use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::tunnel::{self, Counters};
 use crate::worker::Worker;
-use bfe_balance::Backend;
-use bfe_basic::{Proto, Request, Session};
+use bfe_basic::{Proto, Session};
+use bfe_http::Response;
 use bfe_http::h1::Stream;
 use bfe_http::h1::client::{Upgrade, upgrade};
 use bfe_http::h1::encode::{self, OutFraming, RequestHead};
 use bfe_http::h1::server::{Connection, FlushPolicy, Origin, SendOptions};
-use bfe_http::{Response, transport};
-use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf, copy, split};
-use tokio_util::io::InspectWriter;
+use tokio::io::AsyncWriteExt;
 use websocket_state as ws;
 
-/// Backends that are tried.
-const TRIES: usize = 3;
-/// Limit on the TCP connect to each of them.
-const CONNECT: Duration = Duration::from_secs(1);
 /// Limit on the backend's answer, and on sending it to the client. The reference has none.
 const HANDSHAKE: Duration = Duration::from_secs(60);
-/// What the other direction gets once one has ended.
-const LAST_BYTES: Duration = Duration::from_millis(250);
 
 bfe_http::counter_group! {
     /// `/monitor/websocket_state`.
@@ -54,6 +45,16 @@ bfe_http::counter_group! {
     }
 }
 
+static COUNTERS: Counters = Counters {
+    group: ws::group,
+    balance: ws::WEB_SOCKET_ERR_BALANCE,
+    connect: ws::WEB_SOCKET_ERR_CONNECT,
+    proxy: ws::WEB_SOCKET_ERR_PROXY,
+    transfer: ws::WEB_SOCKET_ERR_TRANSFER,
+    received: ws::WEB_SOCKET_BYTES_RECV,
+    sent: ws::WEB_SOCKET_BYTES_SENT,
+};
+
 /// Whether a request asks for a WebSocket.
 pub(crate) fn is_wanted(http: &bfe_http::Request) -> bool {
     http.method.as_ref() == b"GET"
@@ -78,7 +79,7 @@ pub(crate) async fn serve(
     connection.set_read_deadline(None);
     connection.set_write_deadline(Instant::now().checked_add(HANDSHAKE));
     if let Some((client, backend, _busy)) = handshake(worker, session, connection, http).await {
-        tunnel(client, backend).await;
+        tunnel::run(client, backend, &COUNTERS).await;
     }
 }
 
@@ -90,14 +91,9 @@ async fn handshake(
     http: bfe_http::Request,
 ) -> Option<(Stream, Stream, Lease)> {
     let group = ws::group();
-    // What balancing sees: the request alone, without a client address.
-    let mut req = Request::new(Rc::clone(session), http);
-    req.client_addr = None;
-    let Some((stream, busy)) = connect(worker, &mut req).await else {
-        group.inc(ws::WEB_SOCKET_ERR_PROXY);
-        return None;
-    };
-    let answer = upgrade(Stream::Tcp(stream), request_head(&req.http), Some(HANDSHAKE)).await;
+    let (http, connected) = tunnel::connect(worker, session, http, &COUNTERS).await;
+    let (stream, busy) = connected?;
+    let answer = upgrade(Stream::Tcp(stream), request_head(&http), Some(HANDSHAKE)).await;
     let (response, mut backend, early) = match answer {
         Ok(Upgrade::Switched(response, stream, early)) if agrees(&response) => (response, stream, early),
         Ok(Upgrade::Switched(response, ..) | Upgrade::Refused(response)) => {
@@ -117,37 +113,6 @@ async fn handshake(
     client.write_all(&early).await.ok()?;
     backend.write_all(&client_early).await.ok()?;
     Some((client, backend, busy))
-}
-
-/// Finds product, cluster and backend, and connects, a few times.
-async fn connect(worker: &Worker, req: &mut Request) -> Option<(tokio::net::TcpStream, Lease)> {
-    let group = ws::group();
-    for _ in 0..TRIES {
-        let Some(backend) = choose(worker, req) else {
-            group.inc(ws::WEB_SOCKET_ERR_BALANCE);
-            continue;
-        };
-        match transport::connect(&backend.addr_info, Some(CONNECT)).await {
-            Ok(stream) => {
-                return Some((stream, Lease::new(backend)));
-            }
-            Err(e) => {
-                log::debug!("websocket: {e}");
-                group.inc(ws::WEB_SOCKET_ERR_CONNECT);
-            }
-        }
-    }
-    None
-}
-
-fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
-    let tables = worker.tables();
-    let hit = tables.routes.find_product(&req.http.host, req.session.vip)?;
-    req.route.host_tag = hit.host_tag.into();
-    req.route.product = hit.product.into();
-    // A request with an upgrade has no body that a condition could want.
-    let cluster = tables.routes.find_cluster(&req.route.product, req).ok()?.ok()?;
-    worker.balance().lookup(&cluster)?.balance(req).ok()
 }
 
 /// The request with all its fields, as the client sent it.
@@ -184,43 +149,4 @@ async fn relay(worker: &Worker, connection: Connection, mut response: Response) 
         count(s::ERR_CLIENT_WRITE);
     }
     connection.close(None).await;
-}
-
-/// Passes bytes both ways until one side ends; the other gets a moment for its last bytes.
-async fn tunnel(client: Stream, backend: Stream) {
-    let (from_client, to_client) = split(client);
-    let (from_backend, to_backend) = split(backend);
-    let mut up = std::pin::pin!(pass(from_client, to_backend, ws::WEB_SOCKET_BYTES_RECV));
-    let mut down = std::pin::pin!(pass(from_backend, to_client, ws::WEB_SOCKET_BYTES_SENT));
-    let up_ended = tokio::select! {
-        _ = &mut up => true,
-        _ = &mut down => false,
-    };
-    let _ = if up_ended {
-        tokio::time::timeout(LAST_BYTES, down).await
-    } else {
-        tokio::time::timeout(LAST_BYTES, up).await
-    };
-}
-
-/// Bytes that have been passed on; counted when the direction ends, however it does.
-struct Passed {
-    bytes: Cell<u64>,
-    counter: usize,
-}
-
-impl Drop for Passed {
-    fn drop(&mut self) {
-        ws::group().add(self.counter, self.bytes.get());
-    }
-}
-
-/// Passes bytes on in one direction, to its end.
-async fn pass(mut from: ReadHalf<Stream>, to: WriteHalf<Stream>, counter: usize) {
-    let passed = Passed { bytes: Cell::new(0), counter };
-    let mut to =
-        InspectWriter::new(to, |written| passed.bytes.set(passed.bytes.get() + written.len() as u64));
-    if copy(&mut from, &mut to).await.is_err() {
-        ws::group().inc(ws::WEB_SOCKET_ERR_TRANSFER);
-    }
 }

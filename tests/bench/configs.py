@@ -55,8 +55,12 @@ def nginx_backend(folder, port, files, as_root, small):
     return _nginx(folder, files, as_root, http)
 
 
-def nginx_proxy(folder, port, backend, files, as_root, scenario):
+def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
     """nginx as the proxy: proxy_pass with a pool of backend connections."""
+    tls = ""
+    if scenario.http2:
+        tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3;"
+    kind = " ssl http2" if scenario.http2 else ""
     http = f"""
     upstream backend {{
         server {HOST}:{backend};
@@ -65,7 +69,8 @@ def nginx_proxy(folder, port, backend, files, as_root, scenario):
         keepalive_timeout {IDLE_SECONDS}s;
     }}
     server {{
-        listen {HOST}:{port} backlog=4096;
+        listen {HOST}:{port}{kind} backlog=4096;
+        {tls}
         location / {{
             proxy_pass http://backend;
             proxy_http_version 1.1;
@@ -77,8 +82,9 @@ def nginx_proxy(folder, port, backend, files, as_root, scenario):
     return _nginx(folder, files, as_root, http)
 
 
-def haproxy(port, backend, scenario):
+def haproxy(port, backend, scenario, certificate):
     """HAProxy: one thread, connections to the backend shared by all clients."""
+    tls = f"ssl crt {certificate} alpn h2 ssl-min-ver TLSv1.3" if scenario.http2 else ""
     return f"""
 global
     nbthread 1
@@ -94,7 +100,7 @@ defaults
     timeout http-request {IDLE_SECONDS}s
     timeout http-keep-alive {IDLE_SECONDS}s
 frontend clients
-    bind {HOST}:{port} backlog 4096
+    bind {HOST}:{port} backlog 4096 {tls}
     {scenario.haproxy}
     default_backend servers
 backend servers

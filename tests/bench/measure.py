@@ -63,6 +63,8 @@ def load(bench, program, scenario, connections, seconds, requests=None):
     """Lets wrk work; an answer that is no success, or that is short, is an error.
 
     `requests` is a Lua script that says what to ask for, where that is not always the same."""
+    if scenario.http2:
+        return _h2load(bench, program, scenario, connections, seconds)
     script = bench.folder / "report.lua"
     script.write_text((requests.read_text() if requests else "") + _REPORT)
     url = f"http://{configs.HOST}:{program.port}{scenario.path}"
@@ -88,6 +90,41 @@ def load(bench, program, scenario, connections, seconds, requests=None):
     if got["bytes"] < got["requests"] * scenario.body:
         raise BenchError(f"{program.name}: answers shorter than {scenario.body} bytes\n{program.tail()}")
     return got
+
+
+STREAMS = 16
+"""Streams at once on a connection of h2load."""
+
+
+def _h2load(bench, program, scenario, connections, seconds):
+    """The same, with h2load."""
+    log = bench.folder / "requests.tsv"
+    log.unlink(missing_ok=True)
+    url = f"https://{configs.HOST}:{program.port}{scenario.path}"
+    command = [bench.bins["h2load"], "-t1", f"-c{connections}", f"-m{STREAMS}", f"-D{seconds}", f"--log-file={log}", url]
+    pins = bench.pins.load
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 30,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=(lambda: os.sched_setaffinity(0, pins)) if pins else None,
+    )
+    # Start, status, microseconds; requests that the end cut off are not in it.
+    rows = [line.split("\t") for line in log.read_text().splitlines()] if log.exists() else []
+    if done.returncode or not rows:
+        raise BenchError(f"h2load failed, status {done.returncode}\n{done.stdout}{done.stderr}\n{program.tail()}")
+    bad = sum(row[1] != "200" for row in rows)
+    if bad or "Application protocol: h2" not in done.stdout:
+        raise BenchError(f"{program.name}: {bad} answers of {len(rows)} are no 200, or no HTTP/2\n{done.stdout}{program.tail()}")
+    times = sorted(int(row[2]) for row in rows)
+    return {
+        "requests": len(rows),
+        "micros": seconds * 1_000_000,
+        "p50": times[len(times) // 2],
+        "p99": times[len(times) * 99 // 100],
+    }
 
 
 def measure(bench, program, scenario, connections, warm_up, seconds, requests=None):

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -100,8 +101,12 @@ class Program:
         raise BenchError(f"{self.name} doesn't listen on port {self.port} after {START_SECONDS} s\n{self.tail()}")
 
     def check(self, scenario):
-        """Asks once, and looks at the answer."""
-        connection = http.client.HTTPConnection(configs.HOST, self.port, timeout=10)
+        """Asks once, and looks at the answer. A proxy that speaks HTTP/2 speaks HTTP/1 on the same port."""
+        if scenario.http2 and self.name != "backend":
+            trusting = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(configs.HOST, self.port, timeout=10, context=trusting)
+        else:
+            connection = http.client.HTTPConnection(configs.HOST, self.port, timeout=10)
         try:
             connection.request("GET", scenario.path)
             response = connection.getresponse()
@@ -168,11 +173,11 @@ class Bench:
         folder = self._place(name)
         if name == "nginx":
             (port,) = free_ports(1)
-            text = configs.nginx_proxy(folder, port, backend.port, self.files, self.as_root, scenario)
+            text = configs.nginx_proxy(folder, port, backend.port, self.files, self.as_root, scenario, self._certificate())
             return self._nginx(name, folder, port, text, self.pins.proxy)
         if name == "haproxy":
             (port,) = free_ports(1)
-            (folder / "haproxy.cfg").write_text(configs.haproxy(port, backend.port, scenario))
+            (folder / "haproxy.cfg").write_text(configs.haproxy(port, backend.port, scenario, self._certificate()))
             command = [self.bins[name], "-db", "-q", "-f", folder / "haproxy.cfg"]
             return Program(name, command, port, folder, self.pins.proxy)
         ports, conf = free_ports(3), folder / "conf"
@@ -182,8 +187,24 @@ class Bench:
         for path, text in configs.bfe(ports, backend.port, scenario).items():
             (conf / path).parent.mkdir(parents=True, exist_ok=True)
             (conf / path).write_text(text)
+        if scenario.http2:
+            for kind in ("crt", "key"):
+                shutil.copy(self._certificate(), conf / "tls_conf" / f"bench.{kind}")
         command = [self.bins[name], "-c", conf, "-l", folder / "log"]
-        return Program(name, command, ports[0], folder, self.pins.proxy)
+        return Program(name, command, ports[1 if scenario.http2 else 0], folder, self.pins.proxy)
+
+    def _certificate(self):
+        """A certificate with its key in one file, made when it is first asked for."""
+        path = self.folder / "certificate.pem"
+        if not path.exists():
+            parts = [self.folder / "key.pem", self.folder / "cert.pem"]
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            subprocess.run(
+                [*command, "-subj", "/CN=bench.test", "-days", "30", "-keyout", parts[0], "-out", parts[1]],
+                check=True, capture_output=True, stdin=subprocess.DEVNULL,
+            )
+            path.write_text("".join(part.read_text() for part in parts))
+        return path
 
     def _place(self, name):
         folder = self.folder / name

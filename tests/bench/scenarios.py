@@ -16,8 +16,15 @@ class Scenario:
     """Request target. The backend serves `/small` and `/large`."""
     body: int
     """Bytes of the response body; checked before and after each measurement."""
+    http2: bool = False
+    """Asked for over HTTP/2 and TLS 1.3, by h2load instead of wrk."""
     wrk: tuple = ()
     """More arguments for wrk, such as `("-H", "Cookie: a=b")`."""
+    @property
+    def loader(self):
+        """The program that asks."""
+        return "h2load" if self.http2 else "wrk"
+
     nginx: str = ""
     """Lines for nginx's `location`."""
     haproxy: str = ""
@@ -34,6 +41,18 @@ SCENARIOS = {
     s.name: s
     for s in (
         Scenario("plain", f"GET, {SMALL} byte body, keep-alive on both sides, no modules", "/small", SMALL),
+        Scenario(
+            "http2",
+            f"GET, {SMALL} byte body, HTTP/2 and TLS 1.3 from the client, 16 streams a connection, no modules",
+            "/small",
+            SMALL,
+            http2=True,
+            bfe_files={
+                "tls_conf/tls_rule_conf.data": '{"Version": "bench", "DefaultNextProtos": ["h2", "http/1.1"], "Config": {}}',
+                "tls_conf/server_cert_conf.data": """{"Version": "bench", "Config": {"Default": "bench", "CertConf": {"bench":
+                    {"ServerCertFile": "tls_conf/bench.crt", "ServerKeyFile": "tls_conf/bench.key"}}}}""",
+            },
+        ),
         Scenario(
             "large",
             "GET, 1 MB body, keep-alive on both sides, no modules",

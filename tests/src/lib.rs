@@ -21,6 +21,7 @@
 //! - [`Bfe`] is a process: monitor port, reloads, signals, memory, descriptors, logs.
 //! - [`Backend`] is a scripted server: bytes, pauses, resets; it records all bytes of all connections.
 //! - [`Client`] is a raw connection: what is sent is what the test says, byte by byte.
+//! - [`h2::TlsClient`] is the same over TLS, in frames of HTTP/2 or not.
 //! - [`wait_until`] is how a test waits: for something that can be seen, with a deadline, never for a time.
 //!
 //! The binary is the one of the same build profile; it is built once for each run. The environment variable
@@ -34,6 +35,7 @@ mod backend;
 mod bfe;
 mod client;
 mod exposition;
+pub mod h2;
 mod launch;
 mod peers;
 mod process;
@@ -48,7 +50,7 @@ pub use bfe::Bfe;
 pub use client::Client;
 pub use exposition::Exposition;
 pub use launch::{Finished, Launch, Program, run};
-pub use peers::{peer, python_module};
+pub use peers::{peer, python_module, rare_peer};
 pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;

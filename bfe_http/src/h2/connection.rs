@@ -40,6 +40,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const PART: Duration = Duration::from_millis(50);
 /// What the client gets to read what has been said last.
 const LINGER: Duration = Duration::from_millis(250);
+/// Room for streams that an idle connection may keep.
+const FEW: usize = 8;
 /// Streams that are remembered as closed, to tell what comes late from what never was.
 const REMEMBERED: usize = 64;
 
@@ -285,6 +287,9 @@ impl Inner {
             if self.open == 0 {
                 buffer::give_back(&mut self.input);
                 self.heads = BytesMut::new();
+                if self.streams.is_empty() && self.streams.capacity() > FEW {
+                    self.streams = FxHashMap::default();
+                }
             }
             match self.io.poll_readable(cx) {
                 Poll::Ready(Ok(())) => {}

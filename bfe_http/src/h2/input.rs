@@ -432,9 +432,20 @@ impl Inner {
             self.unacknowledged = self.unacknowledged.checked_sub(1).ok_or(PROTOCOL)?;
             return Ok(());
         }
+        let mut window = None;
         for (id, value) in frame::settings(payload) {
-            self.setting(id, value)?;
             self.fingerprint.setting(id, value);
+            match id {
+                setting::HEADER_TABLE_SIZE => self.encoder.set_max_size(value as usize),
+                setting::ENABLE_PUSH if value > 1 => return Err(PROTOCOL),
+                setting::INITIAL_WINDOW_SIZE => window = Some(first_window(value)?),
+                setting::MAX_FRAME_SIZE if !(16_384..1 << 24).contains(&value) => return Err(PROTOCOL),
+                _ => {}
+            }
+        }
+        // Once a frame, however often it is in there: it is about all streams.
+        if let Some(window) = window {
+            self.set_first_window(window)?;
         }
         if !self.pings.take() {
             return Err(Fail::Calm);
@@ -443,27 +454,16 @@ impl Inner {
         Ok(())
     }
 
-    fn setting(&mut self, id: u16, value: u32) -> Result<(), Fail> {
-        match id {
-            setting::HEADER_TABLE_SIZE => self.encoder.set_max_size(value as usize),
-            setting::ENABLE_PUSH if value > 1 => return Err(PROTOCOL),
-            setting::INITIAL_WINDOW_SIZE => {
-                let window = i64::from(value);
-                if window > MAX_WINDOW {
-                    return Err(Fail::GoAway(Code::FlowControl));
-                }
-                let more = window - self.first_send_window;
-                self.first_send_window = window;
-                for stream in self.streams.values_mut() {
-                    stream.send_window += more;
-                    if stream.send_window > MAX_WINDOW {
-                        return Err(Fail::GoAway(Code::FlowControl));
-                    }
-                    stream.wake();
-                }
+    /// Takes the window that the client gives to new streams; the others get as much more, or less.
+    fn set_first_window(&mut self, window: i64) -> Result<(), Fail> {
+        let more = window - self.first_send_window;
+        self.first_send_window = window;
+        for stream in self.streams.values_mut() {
+            stream.send_window += more;
+            if stream.send_window > MAX_WINDOW {
+                return Err(Fail::GoAway(Code::FlowControl));
             }
-            setting::MAX_FRAME_SIZE if !(16_384..1 << 24).contains(&value) => return Err(PROTOCOL),
-            _ => {}
+            stream.wake();
         }
         Ok(())
     }
@@ -516,4 +516,9 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn first_window(value: u32) -> Result<i64, Fail> {
+    let window = i64::from(value);
+    if window > MAX_WINDOW { Err(Fail::GoAway(Code::FlowControl)) } else { Ok(window) }
 }
