@@ -95,6 +95,12 @@ impl Delay {
         }
     }
 
+    /// Prefix of the names on the monitor port.
+    #[must_use]
+    pub fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
     /// Records a delay.
     #[inline]
     pub fn add(&self, delay: Duration) {

@@ -10,6 +10,7 @@ mod filter;
 pub mod log_file;
 pub mod metrics;
 mod module;
+pub mod states;
 pub mod web;
 
 pub use callback::{Callbacks, Handled, HandlerResult, Point, Progress, RequestOutcome, WrongPoint};

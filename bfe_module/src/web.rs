@@ -2,6 +2,7 @@
 
 use crate::delay::Delay;
 use crate::metrics::Metrics;
+use crate::states::States;
 use bfe_http::counter::CounterGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct WebHandlers {
     pub reload: BTreeMap<String, ReloadHandler>,
     /// Counters whose windows have to be closed in time, and that `/metrics` shows.
     pub metrics: Vec<Arc<Metrics>>,
+    /// Tables of states whose windows have to be closed in time.
+    pub states: Vec<Arc<States>>,
     /// Histograms whose windows have to be watched.
     pub delays: Vec<Arc<Delay>>,
 }
@@ -108,6 +111,23 @@ impl WebHandlers {
         let total = metrics.clone();
         self.add_monitor(name, move |query| total.total(query.get("format")))?;
         self.add_monitor(diff_name, move |query| metrics.diff(query.get("format")))
+    }
+
+    /// Registers the two pages of a table of states: `name`, and the differences of its counters as
+    /// `diff_name`.
+    ///
+    /// # Errors
+    /// Where a name is taken.
+    pub fn add_states(
+        &mut self,
+        name: &str,
+        diff_name: &str,
+        states: Arc<States>,
+    ) -> Result<(), DuplicateHandler> {
+        self.states.push(Arc::clone(&states));
+        let total = Arc::clone(&states);
+        self.add_monitor(name, move |query| total.total(query.get("format")))?;
+        self.add_monitor(diff_name, move |query| states.diff(query.get("format")))
     }
 
     /// Registers the page of a delay histogram.

@@ -97,6 +97,8 @@ fn reload(server: &Server, name: &str, query: &Query, peer: SocketAddr) -> Strin
         Ok(version) => {
             let changed = match &version {
                 Some(version) => format!("loaded {version}"),
+                // What changed inside a module, only the module knows.
+                None if name.starts_with("mod_") => "loaded".into(),
                 None => changes(&before, &server.live.summary()),
             };
             log::info!(

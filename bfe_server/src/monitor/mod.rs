@@ -98,8 +98,13 @@ async fn keep_windows(server: Arc<Server>) {
     loop {
         let now = SystemTime::now();
         let window = since_epoch().as_secs() / WINDOW.as_secs();
-        if closed.replace(window) != Some(window) {
+        let before = closed.replace(window);
+        if before != Some(window) {
             server.web.metrics.iter().for_each(|m| m.close_window());
+            // The first sample has none before it.
+            if before.is_some() {
+                server.web.states.iter().for_each(|s| s.close_window(WINDOW.as_secs()));
+            }
         }
         server.web.delays.iter().for_each(|d| d.tick(now));
         let left = 1_000_000_000 - u64::from(since_epoch().subsec_nanos());

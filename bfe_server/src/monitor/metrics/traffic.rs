@@ -156,7 +156,13 @@ fn times(server: &Server) -> Vec<MetricFamily> {
         &["body"],
         &[("no", delays.request.totals()), ("yes", delays.post.totals())],
     );
-    vec![handshakes.build(), results.build(), internal]
+    let core = delays.pages().map(|(_, delay)| delay.prefix());
+    let of_modules = server.web.delays.iter().filter(|d| !core.contains(&d.prefix()));
+    let mut of_modules: Vec<_> = of_modules.map(|d| (d.prefix(), d.totals())).collect();
+    of_modules.sort_by_key(|(name, _)| *name);
+    of_modules.dedup_by_key(|(name, _)| *name);
+    let modules = even_times("bfe_module_delay_seconds", "What modules wait for.", &["name"], &of_modules);
+    vec![handshakes.build(), results.build(), internal, modules]
 }
 
 /// The name itself, for as long as there is room for names.
