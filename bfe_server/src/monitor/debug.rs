@@ -131,10 +131,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_profile_names_functions_and_there_is_one_at_a_time() {
         let query = Query::parse("seconds=1");
-        let busy = std::thread::spawn(|| {
-            let end = std::time::Instant::now() + Duration::from_secs(2);
+        // Busy until it has been sampled: to begin takes a while, the first time.
+        let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let until = std::sync::Arc::clone(&done);
+        let busy = std::thread::spawn(move || {
             let mut spent = 0u64;
-            while std::time::Instant::now() < end {
+            while !until.load(std::sync::atomic::Ordering::Relaxed) {
                 for i in 0..10_000u64 {
                     spent = std::hint::black_box(spent.wrapping_mul(31).wrapping_add(i));
                 }
@@ -146,13 +148,14 @@ mod tests {
         let second = answer("pprof/profile", &query).await.unwrap().into_response();
         assert_eq!(second.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let zipped = first.await.unwrap().unwrap();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        busy.join().unwrap();
         let mut bytes = Vec::new();
         flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut bytes).unwrap();
         let profile = pprof::protos::Profile::decode(bytes.as_slice()).unwrap();
         assert!(!profile.sample.is_empty(), "no samples");
         assert!(profile.string_table.iter().any(|s| s.contains("bfe_server")), "no names");
         assert!(!profile.string_table.iter().any(|s| s.contains("trace_unsynchronized")), "the sampler");
-        busy.join().unwrap();
     }
 
     #[tokio::test]
