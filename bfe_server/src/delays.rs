@@ -2,6 +2,7 @@
 
 use crate::histogram::Histogram;
 use bfe_basic::Request;
+use bfe_http::counter::Shards;
 use bfe_module::delay::Delay;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Delays {
     pub(crate) handshake_resume: Arc<Delay>,
     /// The last two again, in buckets that tell them apart.
     pub(crate) handshake_times: [Histogram; 2],
+    /// Handshakes that failed.
+    failed_handshakes: Shards,
 }
 
 impl Delays {
@@ -41,6 +44,7 @@ impl Delays {
             handshake_full: new("proxy_handshake_full_delay", HANDSHAKE_MS),
             handshake_resume: new("proxy_handshake_resume_delay", HANDSHAKE_MS),
             handshake_times: Default::default(),
+            failed_handshakes: Shards::new(1),
         }
     }
 
@@ -63,6 +67,16 @@ impl Delays {
         }
         let histogram = if req.http.content_length == 0 { &self.request } else { &self.post };
         histogram.add(first.saturating_duration_since(read));
+    }
+
+    /// Counts a handshake that failed.
+    pub(crate) fn count_failed_handshake(&self) {
+        self.failed_handshakes.add(0, 1);
+    }
+
+    /// Handshakes that failed.
+    pub(crate) fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.get(0)
     }
 
     /// Records a handshake that succeeded.
@@ -107,9 +121,10 @@ mod tests {
         let delays = Delays::new();
         delays.record_handshake(Duration::from_millis(1), false);
         delays.record_handshake(Duration::from_millis(150), true);
+        delays.count_failed_handshake();
         let counts = |delay: &Delay| delay.totals().counts.iter().sum::<u64>();
         let all = [&delays.handshake, &delays.handshake_full, &delays.handshake_resume];
         assert_eq!(all.map(|d| counts(d)), [2, 1, 1]);
-        assert_eq!(delays.handshake_resume.totals().counts[1], 1);
+        assert_eq!((delays.handshake_resume.totals().counts[1], delays.failed_handshakes()), (1, 1));
     }
 }

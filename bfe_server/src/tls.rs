@@ -76,6 +76,7 @@ pub(crate) async fn shake_hands(
             Some((Stream::Tls(Box::new(established.stream)), established.protocol, established.params))
         }
         Err(error) => {
+            worker.delays().count_failed_handshake();
             log::info!(
                 "TLS handshake failed: {error}, peer {:?}, vip {:?}, {} us",
                 session.remote_addr,

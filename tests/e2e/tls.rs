@@ -1,6 +1,6 @@
 //! The HTTPS port, with curl and openssl as clients, and with what is no TLS at all.
 
-use bfe_tests::{Backend, Bfe, Client, Reply, Tree, peer, wait_until};
+use bfe_tests::{Backend, Bfe, Client, Exposition, Reply, Tree, peer, wait_until};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -242,6 +242,10 @@ fn tls_35_36_38_65_what_is_no_handshake() {
     assert_eq!((counters["TLS_HANDSHAKE_SUCC"], counters["HTTPS_CLIENT_CONN_SERVED"]), (0, 0));
     let counters = bfe.counters("tls_state");
     assert_eq!((counters["TLS_HANDSHAKE_ZERO_DATA"], counters["TLS_HANDSHAKE_SSLV2_NOT_SUPPORT"]), (1, 1));
+    wait_until("failures by result", || {
+        let metrics = Exposition::parse(&bfe.monitor("/metrics"));
+        metrics.get("bfe_tls_handshakes_total", &[("result", "failure")]) == Some(5.0)
+    });
     assert_eq!(backend.count(), 1);
 }
 

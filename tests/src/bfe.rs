@@ -209,6 +209,12 @@ impl Bfe {
         self.read("log/bfe.wf.log")
     }
 
+    /// Standard output.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.read("stdout")
+    }
+
     /// All that it wrote: log, standard output, standard error.
     #[must_use]
     pub fn output(&self) -> String {

@@ -28,6 +28,7 @@ pub struct Launch<'t> {
     tree: &'t Tree,
     program: Program,
     max_fds: Option<u32>,
+    environment: Vec<(String, String)>,
 }
 
 /// A process that has ended.
@@ -49,13 +50,20 @@ impl<'t> Launch<'t> {
     /// The real binary, with that tree.
     #[must_use]
     pub fn new(tree: &'t Tree) -> Self {
-        Self { tree, program: Program::Bfe, max_fds: None }
+        Self { tree, program: Program::Bfe, max_fds: None, environment: Vec::new() }
     }
 
     /// Another binary.
     #[must_use]
     pub fn program(mut self, program: Program) -> Self {
         self.program = program;
+        self
+    }
+
+    /// One more variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -119,6 +127,7 @@ impl<'t> Launch<'t> {
         let output = |name: &str| File::create(dir.path().join(name)).expect("a file for the output");
         let child = command
             .current_dir(dir.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))

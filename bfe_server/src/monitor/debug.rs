@@ -161,9 +161,9 @@ mod tests {
             zipped = cpu_profile(Duration::from_secs(1)).await.unwrap();
         };
         over.store(true, Relaxed);
+        busy.join().unwrap();
         assert!(profile.string_table.iter().any(|s| s.contains("bfe_server")), "no names");
         assert!(!profile.string_table.iter().any(|s| s.contains("trace_unsynchronized")), "the sampler");
-        busy.join().unwrap();
     }
 
     #[tokio::test]

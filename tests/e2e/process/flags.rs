@@ -122,6 +122,16 @@ fn mon_48_50_levels_and_what_is_told_at_the_start() {
 }
 
 #[test]
+fn rust_log_filters_standard_output_and_not_the_files() {
+    let backend = Backend::ok("x");
+    let bfe = Launch::new(&Tree::proxy(&backend)).env("RUST_LOG", "warn").start_with(&["-s"]);
+    wait_until("the versions in use", || bfe.log().contains("configuration in use"));
+    wait_until("a warning", || bfe.stdout().contains("] [WARN] "));
+    assert!(!bfe.stdout().contains("[INFO]"), "{}", bfe.stdout());
+    assert!(bfe.log().contains("] [INFO] ["));
+}
+
+#[test]
 fn cfg_52_no_monitor_port() {
     let backend = Backend::ok("x");
     let bfe = Bfe::start(&Tree::proxy(&backend).set("MonitorEnabled", "false"));

@@ -143,13 +143,10 @@ fn times(server: &Server) -> Vec<MetricFamily> {
     for (kind, times) in ["new", "resumed"].into_iter().zip(&delays.handshake_times) {
         handshakes.add(&[kind], &times.counts());
     }
-    let mut results = Family::counter("bfe_tls_handshakes_total", "TLS handshakes.", &["result"]);
-    let group = proxy_state::group();
-    let (all, succeeded) =
-        (group.get(proxy_state::TLS_HANDSHAKE_ALL), group.get(proxy_state::TLS_HANDSHAKE_SUCC));
-    results.add(&["success"], succeeded as f64);
-    // What is under way counts when it is over; the sums are not made in one moment.
-    results.add(&["failure_or_active"], (all - succeeded).max(0) as f64);
+    let mut results =
+        Family::counter("bfe_tls_handshakes_total", "TLS handshakes that are over.", &["result"]);
+    results.add(&["success"], proxy_state::group().get(proxy_state::TLS_HANDSHAKE_SUCC) as f64);
+    results.add(&["failure"], delays.failed_handshakes() as f64);
     let internal = even_times(
         "bfe_request_internal_delay_seconds",
         "From the head of a request that went well to the first attempt at a backend.",
