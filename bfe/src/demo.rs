@@ -87,6 +87,8 @@ const TREE: &[(&str, &str)] = &[
         include_str!("../../conf/mod_tcp_keepalive/mod_tcp_keepalive.conf"),
     ),
     ("mod_tcp_keepalive/tcp_keepalive.data", include_str!("../../conf/mod_tcp_keepalive/tcp_keepalive.data")),
+    ("mod_trace/mod_trace.conf", include_str!("../../conf/mod_trace/mod_trace.conf")),
+    ("mod_trace/trace_rule.data", include_str!("../../conf/mod_trace/trace_rule.data")),
     (
         "mod_trust_clientip/mod_trust_clientip.conf",
         include_str!("../../conf/mod_trust_clientip/mod_trust_clientip.conf"),

@@ -4,12 +4,11 @@
 //! how many later on; it never blocks.
 
 use crate::cli::Options;
-use jiff::civil::Date;
-use jiff::{Timestamp, Zoned};
+use bfe_module::log_file::{RotateWhen, RotatingFile};
+use jiff::Zoned;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -24,15 +23,15 @@ const KEPT: usize = 7;
 /// # Errors
 /// When the log folder or its files cannot be made.
 pub(crate) fn init(options: &Options) -> io::Result<()> {
-    fs::create_dir_all(&options.log_dir)?;
     let level = match (options.debug, options.test) {
         (true, _) => LevelFilter::Debug,
         // Things that are probably mistakes are what a test is for.
         (false, true) => LevelFilter::Warn,
         (false, false) => LevelFilter::Info,
     };
-    let all = Rotating::open(PathBuf::from(&options.log_dir), "bfe.log")?;
-    let warnings = Rotating::open(PathBuf::from(&options.log_dir), "bfe.wf.log")?;
+    let dir = Path::new(&options.log_dir);
+    let all = open(dir, "bfe.log")?;
+    let warnings = open(dir, "bfe.wf.log")?;
     let (queue, lines) = sync_channel(QUEUE);
     thread::Builder::new().name("log".into()).spawn(move || write_lines(&lines, all, warnings))?;
     // The filter of RUST_LOG holds for standard output, the flags for the files.
@@ -120,13 +119,13 @@ impl Log for Logger {
     }
 }
 
-fn write_lines(lines: &Receiver<Line>, mut all: Rotating, mut warnings: Rotating) {
+fn write_lines(lines: &Receiver<Line>, mut all: RotatingFile, mut warnings: RotatingFile) {
     while let Ok(line) = lines.recv() {
         match line {
             Line::Text { text, to_all, to_warnings } => {
                 for (wanted, file) in [(to_all, &mut all), (to_warnings, &mut warnings)] {
                     // There is nobody to tell that the disk is full.
-                    let _ = if wanted { file.write(&text) } else { Ok(()) };
+                    let _ = if wanted { write(file, &text) } else { Ok(()) };
                 }
             }
             Line::Flush(done) => {
@@ -137,65 +136,22 @@ fn write_lines(lines: &Receiver<Line>, mut all: Rotating, mut warnings: Rotating
 }
 
 /// A log file that is put aside at midnight.
-struct Rotating {
-    dir: PathBuf,
-    name: &'static str,
-    file: File,
-    /// The day whose lines the file has.
-    day: Date,
+fn open(dir: &Path, name: &str) -> io::Result<RotatingFile> {
+    RotatingFile::open(dir, &dir.join(name), (RotateWhen::Midnight, KEPT), 0o644)
 }
 
-impl Rotating {
-    fn open(dir: PathBuf, name: &'static str) -> io::Result<Self> {
-        let path = dir.join(name);
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        let metadata = file.metadata()?;
-        let written = metadata.modified().ok().and_then(|t| Timestamp::try_from(t).ok());
-        let day = written
-            .filter(|_| metadata.len() > 0)
-            .map_or_else(Zoned::now, |t| t.to_zoned(jiff::tz::TimeZone::system()));
-        let mut rotating = Self { dir, name, file, day: day.date() };
-        rotating.rotate_if_due()?;
-        Ok(rotating)
-    }
-
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        self.rotate_if_due()?;
-        self.file.write_all(text.as_bytes())
-    }
-
-    fn rotate_if_due(&mut self) -> io::Result<()> {
-        let today = Zoned::now().date();
-        if today <= self.day {
-            return Ok(());
-        }
-        let path = self.dir.join(self.name);
-        // A file of that name that is there already is replaced.
-        fs::rename(&path, self.dir.join(format!("{}.{}", self.name, self.day)))?;
-        self.file = OpenOptions::new().create(true).append(true).open(&path)?;
-        self.day = today;
-        self.remove_old()
-    }
-
-    /// Removes what was put aside first, but for the last few.
-    fn remove_old(&self) -> io::Result<()> {
-        let prefix = format!("{}.", self.name);
-        let mut aside: Vec<_> = fs::read_dir(&self.dir)?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.strip_prefix(&prefix).is_some_and(|day| day.parse::<Date>().is_ok()))
-            .collect();
-        aside.sort_unstable();
-        let surplus = aside.len().saturating_sub(KEPT);
-        for name in aside.iter().take(surplus) {
-            fs::remove_file(self.dir.join(name))?;
-        }
-        Ok(())
-    }
+fn write(log: &mut RotatingFile, text: &str) -> io::Result<()> {
+    // What cannot be put aside is written further.
+    let rotated = log.rotate_if_due();
+    log.file().write_all(text.as_bytes())?;
+    rotated
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+    use std::fs::{self, File};
 
     #[test]
     fn cfg_17_and_18_files_of_earlier_days_are_put_aside_and_seven_kept() {
@@ -207,8 +163,8 @@ mod tests {
         fs::write(dir.path().join("bfe.log"), "before\n").unwrap();
         let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
         File::options().append(true).open(dir.path().join("bfe.log")).unwrap().set_modified(past).unwrap();
-        let mut log = Rotating::open(dir.path().into(), "bfe.log").unwrap();
-        log.write("after\n").unwrap();
+        let mut log = open(dir.path(), "bfe.log").unwrap();
+        write(&mut log, "after\n").unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("bfe.log")).unwrap(), "after\n");
         let names: Vec<_> = fs::read_dir(dir.path())
             .unwrap()

@@ -28,9 +28,9 @@ mod request;
 mod session;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use crate::module_conf;
+use crate::protobuf::Message;
 use bfe_basic::Session;
 use bfe_basic::conf::ConfErrors;
 use bfe_basic::conf::ini::{self, Section};
@@ -42,7 +42,6 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use wire::Message;
 
 const NAME: &str = "mod_access_pb3";
 /// Bytes in front of a message.

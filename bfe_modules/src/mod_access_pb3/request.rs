@@ -1,7 +1,7 @@
 //! Records of requests (modules-traffic 2.4, `RequestLog`).
 
-use super::wire::Message;
 use super::{Now, PRODUCT, connection, id, low, millis, tag, v4};
+use crate::protobuf::Message;
 use bfe_basic::Request;
 use bfe_http::{Header, Response};
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! Records of connections (modules-traffic 2.4, `SessionLog`).
 
-use super::wire::Message;
 use super::{Now, PRODUCT, connection, id, low, millis, tag};
+use crate::protobuf::Message;
 use bfe_basic::{Session, TlsState};
 use std::time::UNIX_EPOCH;
 

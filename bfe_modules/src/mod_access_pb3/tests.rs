@@ -1,6 +1,5 @@
-use super::wire::Message;
-use super::wire::read::{Value, fields};
 use super::*;
+use crate::protobuf::read::{Value, fields};
 use crate::testing;
 use bfe_basic::{ErrorCode, Proto, Request, TlsState};
 use bfe_http::Response;

@@ -3,6 +3,7 @@
 mod access;
 mod access_pb3;
 mod key_log;
+mod trace;
 
 use bfe_tests::{Bfe, wait_for};
 use std::fs;

@@ -1,30 +1,36 @@
-//! Protocol buffers on the wire, as far as records need them: fields are written in the order of their
+//! Protocol buffers on the wire, as far as they are needed here: fields are written in the order of their
 //! numbers, lengths in as few bytes as they take.
 
 /// Writes the fields of a message.
-pub(super) struct Message<'b>(&'b mut Vec<u8>);
+pub(crate) struct Message<'b>(&'b mut Vec<u8>);
 
 impl<'b> Message<'b> {
     /// Fields go behind what is in the buffer.
-    pub(super) fn new(buffer: &'b mut Vec<u8>) -> Self {
+    pub(crate) fn new(buffer: &'b mut Vec<u8>) -> Self {
         Self(buffer)
     }
 
     /// An integer, enumeration or boolean.
-    pub(super) fn number(&mut self, field: u32, value: u64) {
+    pub(crate) fn number(&mut self, field: u32, value: u64) {
         varint(self.0, u64::from(field) << 3);
         varint(self.0, value);
     }
 
+    /// An integer of 64 bits, each of which is written.
+    pub(crate) fn fixed64(&mut self, field: u32, value: u64) {
+        varint(self.0, u64::from(field) << 3 | 1);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
     /// Text, which may be any bytes.
-    pub(super) fn text(&mut self, field: u32, text: &[u8]) {
+    pub(crate) fn text(&mut self, field: u32, text: &[u8]) {
         varint(self.0, u64::from(field) << 3 | 2);
         varint(self.0, text.len() as u64);
         self.0.extend_from_slice(text);
     }
 
     /// A message in this message.
-    pub(super) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message<'_>)) {
+    pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message<'_>)) {
         varint(self.0, u64::from(field) << 3 | 2);
         let start = self.0.len();
         write(&mut Message(self.0));
@@ -47,7 +53,7 @@ fn varint(buffer: &mut Vec<u8>, mut value: u64) {
 }
 
 #[cfg(test)]
-pub(super) mod read {
+pub(crate) mod read {
     //! Reading what has been written, for tests.
 
     use std::collections::BTreeMap;
@@ -79,6 +85,11 @@ pub(super) mod read {
             let tag = varint(&mut bytes);
             let value = match tag & 7 {
                 0 => Value::Number(varint(&mut bytes)),
+                1 => {
+                    let (value, rest) = bytes.split_first_chunk().unwrap();
+                    bytes = rest;
+                    Value::Number(u64::from_le_bytes(*value))
+                }
                 2 => {
                     let length = usize::try_from(varint(&mut bytes)).unwrap();
                     let (text, rest) = bytes.split_at(length);
