@@ -99,6 +99,8 @@ const TREE: &[(&str, &str)] = &[
     ),
     ("mod_userid/mod_userid.conf", include_str!("../../conf/mod_userid/mod_userid.conf")),
     ("mod_userid/userid_rule.data", include_str!("../../conf/mod_userid/userid_rule.data")),
+    ("mod_waf/mod_waf.conf", include_str!("../../conf/mod_waf/mod_waf.conf")),
+    ("mod_waf/waf_rule.data", include_str!("../../conf/mod_waf/waf_rule.data")),
 ];
 
 /// The built-in backends: name, and port in the default tree.

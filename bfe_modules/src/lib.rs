@@ -34,6 +34,7 @@ pub mod mod_tcp_keepalive;
 pub mod mod_trace;
 pub mod mod_trust_clientip;
 pub mod mod_userid;
+pub mod mod_waf;
 pub mod module_conf;
 mod offload;
 mod protobuf;
@@ -64,6 +65,7 @@ pub fn registry() -> Registry {
     registry.add(mod_auth_basic::ModuleAuthBasic);
     registry.add(mod_auth_jwt::ModuleAuthJwt);
     registry.add(mod_secure_link::ModuleSecureLink);
+    registry.add(mod_waf::ModuleWaf);
     registry.add(mod_redirect::ModuleRedirect);
     registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);

@@ -84,9 +84,6 @@ impl Signer {
         }
         if self.all_headers && !matches!(req.session.proto.get(), Proto::H2 | Proto::Spdy31) {
             put(&mut data, b"Host", &http.host);
-            if http.has_content_length {
-                let _ = write!(data, "&Content-Length={}", http.content_length);
-            }
             for (name, _) in http.header.iter() {
                 let value = str::from_utf8(name).ok().and_then(|name| http.header.get(name));
                 put(&mut data, name, value.unwrap_or_default());

@@ -8,6 +8,7 @@ mod prison;
 mod redis_server;
 mod secure_link;
 mod sticky_redis;
+mod waf;
 
 use bfe_tests::Bfe;
 use std::fs;
