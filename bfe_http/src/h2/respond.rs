@@ -6,6 +6,7 @@ use super::frame::{self, Code, flag, kind};
 use super::response_head::{Known, allows_body, declared};
 use super::stream::{Phase, Why};
 use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
+use crate::transport::h2c::is_grpc;
 use crate::{Body, BodyError, Header, Response};
 use bytes::{Buf, Bytes};
 use std::future::poll_fn;
@@ -62,8 +63,8 @@ impl StreamExchange {
     ) -> Result<(), SendError> {
         let immediate = options.flush == FlushPolicy::Immediate;
         let mut held = Bytes::new();
-        // A head without a body ends its stream itself: gRPC has calls that are answered so.
-        if !immediate || body.is_empty() {
+        // gRPC has calls that are answered by a head alone, which ends its stream itself.
+        if !immediate || (body.is_empty() && is_grpc(&res.header)) {
             loop {
                 match self.event(body, options.flush, timer, !held.is_empty()).await {
                     Event::Body(None) => {
