@@ -2,19 +2,15 @@
 
 use crate::histogram::{Counts, Histogram};
 use bfe_http::counter::Shards;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Requests that were forwarded to one cluster.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ClusterStats {
     took: Histogram,
-    errors: Shards,
-}
-
-impl Default for ClusterStats {
-    fn default() -> Self {
-        Self { took: Histogram::default(), errors: Shards::new(1) }
-    }
+    /// There are none before the first: most clusters of a large tree never have any.
+    errors: OnceLock<Shards>,
 }
 
 impl ClusterStats {
@@ -22,13 +18,13 @@ impl ClusterStats {
     pub(crate) fn observe(&self, took: Duration, failed: bool) {
         self.took.observe(took);
         if failed {
-            self.errors.add(0, 1);
+            self.errors.get_or_init(|| Shards::new(1)).add(0, 1);
         }
     }
 
     /// Times of all requests, and how many of them no backend answered.
     pub(crate) fn counts(&self) -> (Counts, u64) {
-        (self.took.counts(), self.errors.get(0))
+        (self.took.counts(), self.errors.get().map_or(0, |errors| errors.get(0)))
     }
 }
 
