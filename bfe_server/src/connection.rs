@@ -123,13 +123,9 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
             let client = Client { stream, early: BytesMut::new(), first_head, broken: None };
             serve_http1(&worker, &place, &session, client).await;
         }
-        Protocol::H2 => http2::serve(&worker, &place, &session, stream, params).await,
+        Protocol::H2 => http2::serve(&worker, &place, &session, stream, Proto::H2, params).await,
+        Protocol::Spdy31 => http2::serve(&worker, &place, &session, stream, Proto::Spdy31, params).await,
         Protocol::Stream => stream::serve(&worker, &session, stream, params).await,
-        // Not offered; a rule may insist on it all the same.
-        Protocol::Spdy31 => {
-            log::warn!("{} is not served: connection closed", protocol.as_str());
-            finish(&worker, &session);
-        }
     }
 }
 

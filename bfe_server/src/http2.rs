@@ -1,4 +1,5 @@
-//! Client connections that speak HTTP/2: each request is a task of its own (lifecycle 16).
+//! Client connections that carry many requests at once, HTTP/2 and SPDY/3.1: each request is a task of its own
+//! (lifecycle 16, 17).
 
 use crate::connection::finish;
 use crate::pipeline::{self, After};
@@ -17,12 +18,17 @@ pub(crate) async fn serve(
     place: &Place,
     session: &Rc<Session>,
     stream: Stream,
+    proto: Proto,
     params: ProtocolParams,
 ) {
-    session.proto.set(Proto::H2);
+    session.proto.set(proto);
     let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
-    let active = Active::begin(total, of_connections(Proto::H2));
-    let connection = Connection::new(stream, settings(worker, params));
+    let active = Active::begin(total, of_connections(proto));
+    let settings = settings(worker, params);
+    let connection = match proto {
+        Proto::Spdy31 => Connection::spdy(stream, settings),
+        _ => Connection::new(stream, settings),
+    };
     while let Some((http, exchange)) = next(worker, place, &connection).await {
         tokio::task::spawn_local(request(Rc::clone(worker), Rc::clone(session), http, exchange));
     }

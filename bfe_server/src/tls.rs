@@ -13,7 +13,7 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 /// What can be served inside TLS, in the one place that says so; [`connection`](crate::connection) serves it.
-const SERVED: [Protocol; 3] = [Protocol::Http1, Protocol::H2, Protocol::Stream];
+const SERVED: [Protocol; 4] = Protocol::ALL;
 
 /// What `bfe.conf` says about TLS.
 pub(crate) fn settings(config: &BfeConfig, conf_root: &Path) -> Settings {

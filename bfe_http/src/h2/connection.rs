@@ -7,8 +7,10 @@ use super::frame::{self, Code, flag, kind, setting};
 use super::hpack::{Decoder, Encoder};
 use super::input::{Fail, OpenBlock, OpenPayload, Step};
 use super::output::{HIGH, Output};
+use super::spdy::{self, Codec};
 use super::state::{count, http2_state};
 use super::stream::{StreamState, Why};
+use super::wire::Event;
 use crate::h1::Stream;
 use crate::h1::timer::Deadline;
 use crate::{Request, buffer};
@@ -28,6 +30,8 @@ pub(super) const MAX_FRAME: usize = 1 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 30;
 /// Window that every connection begins with.
 const FIRST_WINDOW: u32 = 65_535;
+/// The same in SPDY, of a stream and of a connection.
+const SPDY_WINDOW: u32 = 65_536;
 /// The limit on header fields is that much above `MaxHeaderBytes`.
 const LIST_SLACK: usize = 320;
 /// Limit on the preface of the client.
@@ -72,11 +76,6 @@ impl Settings {
     pub(super) fn max_list(&self) -> usize {
         self.max_header_bytes.saturating_add(LIST_SLACK).min(u32::MAX as usize / 4)
     }
-
-    /// How much of the connection's window is given back at once.
-    pub(super) fn connection_credit(&self) -> u32 {
-        CONNECTION_WINDOW / 1024
-    }
 }
 
 /// How far a connection has come.
@@ -101,6 +100,8 @@ pub(super) enum Stage {
 /// What tasks of streams and the driver of the connection share.
 pub(super) struct Inner {
     pub(super) io: Stream,
+    /// Header blocks of a connection that speaks SPDY/3.1 instead.
+    pub(super) spdy: Option<Box<Codec>>,
     pub(super) settings: Settings,
     pub(super) stage: Stage,
     pub(super) input: BytesMut,
@@ -130,6 +131,8 @@ pub(super) struct Inner {
     /// How much the client may send on all streams.
     pub(super) connection_window: i64,
     pub(super) connection_credit: u32,
+    /// How much of it is given back at once.
+    pub(super) credit_at: u32,
     /// SETTINGS that the client has not acknowledged.
     pub(super) unacknowledged: u32,
     /// GOAWAY has been sent: new streams are not heard.
@@ -160,6 +163,7 @@ impl Connection {
         let streams = settings.max_streams;
         let inner = Inner {
             io,
+            spdy: None,
             settings,
             stage: Stage::Preface,
             input: BytesMut::new(),
@@ -179,6 +183,7 @@ impl Connection {
             first_send_window: i64::from(FIRST_WINDOW),
             connection_window: i64::from(CONNECTION_WINDOW),
             connection_credit: 0,
+            credit_at: CONNECTION_WINDOW / 1024,
             unacknowledged: 0,
             going_away: false,
             resets: Budget::new(streams.saturating_mul(2).max(100), 100),
@@ -190,6 +195,23 @@ impl Connection {
             woken: false,
         };
         Self { inner: Rc::new(RefCell::new(inner)) }
+    }
+
+    /// A connection that speaks SPDY/3.1. Its windows are those of that protocol.
+    #[must_use]
+    pub fn spdy(io: Stream, settings: Settings) -> Self {
+        let settings = Settings { max_streams: Settings::MAX_STREAMS, window: SPDY_WINDOW, ..settings };
+        let connection = Self::new(io, settings);
+        let mut inner = connection.inner.borrow_mut();
+        inner.spdy = Some(Box::default());
+        inner.send_window = i64::from(SPDY_WINDOW);
+        inner.first_send_window = i64::from(SPDY_WINDOW);
+        inner.connection_window = i64::from(SPDY_WINDOW);
+        inner.credit_at = SPDY_WINDOW / 2;
+        spdy::push_greeting(inner.out.frames(), SPDY_WINDOW);
+        inner.settle();
+        drop(inner);
+        connection
     }
 
     /// Reads and writes, and waits for the next request; `None` once the connection is over. Streams go on
@@ -244,7 +266,8 @@ impl Inner {
                 Stage::Parting | Stage::Closing => return self.poll_close(cx).map(|()| None),
                 _ => {}
             }
-            match self.step() {
+            let step = if self.spdy.is_some() { self.spdy_step() } else { self.step() };
+            match step {
                 Ok(Step::Opened(opened)) => return Poll::Ready(Some(opened)),
                 Ok(Step::Next) => continue,
                 Ok(Step::More) => {}
@@ -254,7 +277,7 @@ impl Inner {
                 }
             }
             if self.out.is_flooded() {
-                count(http2_state::H2_CONN_EXCEED_MAX_QUEUED_CONTROL_FRAMES);
+                self.count(Event::Deaf);
                 self.close();
                 continue;
             }
@@ -378,7 +401,7 @@ impl Inner {
         match self.stage {
             Stage::Preface => count(http2_state::H2_TIMEOUT_PREFACE),
             Stage::FirstFrame => count(http2_state::H2_TIMEOUT_SETTING),
-            _ if !self.going_away => count(http2_state::H2_TIMEOUT_CONN),
+            _ if !self.going_away => self.count(Event::LateConnection),
             _ => {}
         }
         self.close();
@@ -389,7 +412,7 @@ impl Inner {
             Fail::Silent => return self.close(),
             Fail::GoAway(code) => code,
             Fail::Calm => {
-                count(http2_state::H2_CONN_OVERLOAD);
+                self.count(Event::Overload);
                 Code::EnhanceYourCalm
             }
         };
@@ -397,10 +420,6 @@ impl Inner {
         self.close();
         self.stage = Stage::Parting;
         self.deadline.set(Instant::now().checked_add(PART));
-    }
-
-    fn push_goaway(&mut self, code: Code) {
-        frame::push_numbers(self.out.frames(), kind::GOAWAY, 0, &[self.last_stream, code as u32]);
     }
 
     /// Ends the connection, after what has been said already.

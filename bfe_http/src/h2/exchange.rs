@@ -2,8 +2,8 @@
 
 use super::connection::Inner;
 use super::respond::Rest;
-use super::state::http2_state;
 use super::stream::{Phase, RequestBody};
+use super::wire::Event;
 use crate::h1::server::{SendOptions, Sent};
 use crate::h1::timer::Deadline;
 use crate::{Body, Exchange, Response};
@@ -75,12 +75,12 @@ impl StreamExchange {
         let phase = self.inner.borrow().streams.get(&self.id).map(|s| s.phase);
         let late = match phase {
             Some(Phase::Open) if self.read_deadline.borrow_mut().poll_passed(cx).is_ready() => {
-                http2_state::H2_TIMEOUT_READ_STREAM
+                Event::LateBody
             }
             Some(Phase::Open | Phase::Ended)
                 if self.write_deadline.borrow_mut().poll_passed(cx).is_ready() =>
             {
-                http2_state::H2_TIMEOUT_WRITE_STREAM
+                Event::LateResponse
             }
             _ => return false,
         };

@@ -206,7 +206,7 @@ impl Sink for Collector<'_> {
 }
 
 /// Whether a text can stand in a request line: no blanks, nothing that moves the cursor.
-fn is_visible(text: &[u8]) -> bool {
+pub(super) fn is_visible(text: &[u8]) -> bool {
     text.iter().all(|b| *b > b' ' && *b != 0x7f)
 }
 
@@ -220,7 +220,7 @@ fn breaks_the_connection_rules(header: &Header) -> bool {
 }
 
 /// Cookies may come in several fields; a backend gets one (RFC 9113, 8.2.3).
-fn join_cookies(header: &mut Header) {
+pub(super) fn join_cookies(header: &mut Header) {
     if header.get_all("Cookie").nth(1).is_none() {
         return;
     }
@@ -251,7 +251,7 @@ fn declared_trailers(header: &mut Header) -> Bytes {
 }
 
 /// The length that the client told: as the reference reads it, but never two different ones.
-fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
+pub(super) fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
     let Some(first) = header.get("Content-Length") else { return Ok(None) };
     if header.get_all("Content-Length").any(|other| other != first) {
         return Err(Fault::Malformed);

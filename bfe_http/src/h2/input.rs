@@ -43,13 +43,13 @@ const PROTOCOL: Fail = Fail::GoAway(Code::Protocol);
 /// A frame whose payload is taken as it comes.
 pub(super) struct OpenPayload {
     /// The stream that it is for; 0 where nobody wants it.
-    stream: u32,
+    pub(super) stream: u32,
     /// Bytes still to come.
-    left: usize,
+    pub(super) left: usize,
     /// Bytes of padding after them.
-    padding: usize,
+    pub(super) padding: usize,
     /// The body ends with it.
-    ends: bool,
+    pub(super) ends: bool,
 }
 
 /// A header block of which more is to come.
@@ -180,7 +180,7 @@ impl Inner {
     }
 
     /// Says which stream a DATA frame with so many bytes of a body is for; 0 where it is for none.
-    fn data(&mut self, head: &Head, bytes: usize) -> Result<u32, Fail> {
+    pub(super) fn data(&mut self, head: &Head, bytes: usize) -> Result<u32, Fail> {
         let length = i64::try_from(head.length).unwrap_or(i64::MAX);
         if length > self.connection_window {
             return Err(Fail::GoAway(Code::FlowControl));
@@ -216,7 +216,7 @@ impl Inner {
         Ok(0)
     }
 
-    fn take_payload(&mut self) -> Step {
+    pub(super) fn take_payload(&mut self) -> Step {
         let Some(payload) = &mut self.payload else { return Step::Next };
         let bytes = payload.left.min(self.input.len());
         if let Some(body) = self.input.get(..bytes).filter(|b| !b.is_empty()) {
@@ -250,7 +250,7 @@ impl Inner {
     }
 
     /// The client has sent all of its request.
-    fn end_body(&mut self, id: u32) {
+    pub(super) fn end_body(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(&id).filter(|s| s.phase == Phase::Open) {
             stream.phase = Phase::Ended;
             stream.wake();
@@ -344,12 +344,7 @@ impl Inner {
         let request = if sound { fields.request(ends) } else { Err(Fault::Malformed) };
         self.last_stream = id;
         let Ok(Parts { request, expects }) = request else {
-            self.note_closed(id);
-            self.reset(id, Code::Protocol, Why::Refused);
-            self.busy();
-            if self.open == 0 {
-                self.rest();
-            }
+            self.refuse_stream(id);
             return Ok(Step::Next);
         };
         let counters = http2_state::group();
@@ -359,20 +354,35 @@ impl Inner {
             count(http2_state::H2_ERR_MAX_STREAM_PER_CONN);
             return Err(Fail::Silent);
         }
+        let stream = self.open_stream(id, ends)?;
+        stream.declared = if ends { None } else { u64::try_from(request.content_length).ok() };
+        stream.continue_due = expects;
+        let mut request = Box::new(request);
+        request.state.serial_number = id / 2 + 1;
+        Ok(Step::Opened(Opened { id, request, has_body: !ends || expects }))
+    }
+
+    /// Enters a new stream.
+    pub(super) fn open_stream(&mut self, id: u32, ends: bool) -> Result<&mut StreamState, Fail> {
         // Streams that the client has reset, but whose requests still go on.
         if self.streams.len() >= self.settings.max_streams as usize * 2 {
             return Err(Fail::Calm);
         }
         let phase = if ends { Phase::Ended } else { Phase::Open };
-        let mut stream = StreamState::new(phase, self.first_send_window, i64::from(self.settings.window));
-        stream.declared = if ends { None } else { u64::try_from(request.content_length).ok() };
-        stream.continue_due = expects;
-        self.streams.insert(id, stream);
+        let stream = StreamState::new(phase, self.first_send_window, i64::from(self.settings.window));
         self.open += 1;
         self.busy();
-        let mut request = Box::new(request);
-        request.state.serial_number = id / 2 + 1;
-        Ok(Step::Opened(Opened { id, request, has_body: !ends || expects }))
+        Ok(self.streams.entry(id).insert_entry(stream).into_mut())
+    }
+
+    /// Refuses a request that breaks the rules.
+    pub(super) fn refuse_stream(&mut self, id: u32) {
+        self.note_closed(id);
+        self.reset(id, Code::Protocol, Why::Refused);
+        self.busy();
+        if self.open == 0 {
+            self.rest();
+        }
     }
 
     /// A header block of a stream that has begun: trailers, or something wrong.
@@ -455,7 +465,7 @@ impl Inner {
     }
 
     /// Takes the window that the client gives to new streams; the others get as much more, or less.
-    fn set_first_window(&mut self, window: i64) -> Result<(), Fail> {
+    pub(super) fn set_first_window(&mut self, window: i64) -> Result<(), Fail> {
         let more = window - self.first_send_window;
         self.first_send_window = window;
         for stream in self.streams.values_mut() {
@@ -494,7 +504,15 @@ impl Inner {
             return Ok(());
         }
         self.fingerprint.window(increment);
-        if head.stream == 0 {
+        if head.stream > self.last_stream && !self.going_away {
+            return Err(PROTOCOL);
+        }
+        self.add_to_window(head.stream, increment)
+    }
+
+    /// The client takes more, on a stream or, as stream 0, on all of them.
+    pub(super) fn add_to_window(&mut self, id: u32, increment: u32) -> Result<(), Fail> {
+        if id == 0 {
             self.send_window += i64::from(increment);
             if self.send_window > MAX_WINDOW {
                 return Err(Fail::GoAway(Code::FlowControl));
@@ -502,15 +520,12 @@ impl Inner {
             self.wake_next();
             return Ok(());
         }
-        if head.stream > self.last_stream && !self.going_away {
-            return Err(PROTOCOL);
-        }
-        let Some(stream) = self.streams.get_mut(&head.stream).filter(|s| !s.is_closed()) else {
+        let Some(stream) = self.streams.get_mut(&id).filter(|s| !s.is_closed()) else {
             return Ok(());
         };
         stream.send_window += i64::from(increment);
         if stream.send_window > MAX_WINDOW {
-            self.reset(head.stream, Code::FlowControl, Why::Refused);
+            self.reset(id, Code::FlowControl, Why::Refused);
         } else {
             stream.wake();
         }
@@ -518,7 +533,8 @@ impl Inner {
     }
 }
 
-fn first_window(value: u32) -> Result<i64, Fail> {
+/// A window of new streams, if it is one.
+pub(super) fn first_window(value: u32) -> Result<i64, Fail> {
     let window = i64::from(value);
     if window > MAX_WINDOW { Err(Fail::GoAway(Code::FlowControl)) } else { Ok(window) }
 }

@@ -30,8 +30,10 @@ mod input;
 mod output;
 mod respond;
 mod response_head;
+mod spdy;
 mod state;
 mod stream;
+mod wire;
 
 pub use connection::{Connection, Settings};
 pub use exchange::StreamExchange;

@@ -2,7 +2,7 @@
 
 use super::connection::Inner;
 use super::exchange::StreamExchange;
-use super::frame::{self, Code, flag, kind};
+use super::frame::{self, Code};
 use super::response_head::{Known, allows_body, declared};
 use super::stream::{Phase, Why};
 use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
@@ -63,7 +63,7 @@ impl StreamExchange {
     ) -> Result<(), SendError> {
         let immediate = options.flush == FlushPolicy::Immediate;
         let mut held = Bytes::new();
-        // gRPC has calls that are answered by a head alone, which ends its stream itself.
+        // A head of gRPC without a body has to end its stream itself: it stands for the trailers.
         if !immediate || (body.is_empty() && is_grpc(&res.header)) {
             loop {
                 match self.event(body, options.flush, timer, !held.is_empty()).await {
@@ -287,9 +287,8 @@ impl Inner {
                 let counted = i64::try_from(bytes).unwrap_or(i64::MAX);
                 stream.send_window -= counted;
                 self.send_window -= counted;
-                let out = self.out.frames();
-                frame::push_head(out, bytes, kind::DATA, if is_last { flag::END_STREAM } else { 0 }, id);
-                out.extend_from_slice(data.get(..bytes).unwrap_or_default());
+                self.push_data_head(id, bytes, is_last);
+                self.out.frames().extend_from_slice(data.get(..bytes).unwrap_or_default());
                 data.advance(bytes);
             }
             if data.is_empty() {
@@ -308,6 +307,10 @@ impl Inner {
             Some(Phase::Closed(_)) | None => {}
         }
     }
+}
+
+fn is_grpc(header: &Header) -> bool {
+    header.get("Content-Type").is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
 fn stream_closed() -> SendError {

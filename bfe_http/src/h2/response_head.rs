@@ -48,6 +48,9 @@ impl Inner {
         known: &Known<'_>,
         end: bool,
     ) {
+        if self.spdy.is_some() {
+            return self.push_syn_reply(id, status, header, end);
+        }
         let mut block = std::mem::take(&mut self.block_out);
         let encoder = &mut self.encoder;
         encoder.begin(&mut block);
@@ -81,6 +84,11 @@ impl Inner {
 
     /// Appends the fields after a body; they end the stream.
     pub(super) fn push_trailers(&mut self, id: u32, trailers: &Header) {
+        if self.spdy.is_some() {
+            // They would be one more kind of frame for what no backend of its time sent.
+            self.push_data_head(id, 0, true);
+            return self.wake_writer();
+        }
         let mut block = std::mem::take(&mut self.block_out);
         self.encoder.begin(&mut block);
         push_fields(&mut self.encoder, &mut block, trailers);

@@ -1,8 +1,8 @@
 //! A stream: its windows, and the body of its request.
 
 use super::connection::Inner;
-use super::frame::{self, Code, kind};
-use super::state::{count, http2_state};
+use super::frame::Code;
+use super::wire::Event;
 use crate::{BodyError, BodyStream};
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
@@ -143,23 +143,26 @@ impl Inner {
     pub(super) fn give_credit(&mut self, id: u32, bytes: u32) {
         self.connection_credit += bytes;
         let mut due = false;
-        if self.connection_credit >= self.settings.connection_credit() {
+        if self.connection_credit >= self.credit_at {
             let credit = std::mem::take(&mut self.connection_credit);
             self.connection_window += i64::from(credit);
-            frame::push_numbers(self.out.frames(), kind::WINDOW_UPDATE, 0, &[credit]);
+            self.push_window_update(0, credit);
             due = true;
         }
         let half = self.settings.window / 2;
+        let mut of_stream = 0;
         if let Some(stream) = self.streams.get_mut(&id)
             && stream.phase == Phase::Open
         {
             stream.credit += bytes;
             if stream.credit >= half {
-                let credit = std::mem::take(&mut stream.credit);
-                stream.window += i64::from(credit);
-                frame::push_numbers(self.out.frames(), kind::WINDOW_UPDATE, id, &[credit]);
-                due = true;
+                of_stream = std::mem::take(&mut stream.credit);
+                stream.window += i64::from(of_stream);
             }
+        }
+        if of_stream > 0 {
+            self.push_window_update(id, of_stream);
+            due = true;
         }
         if due {
             self.wake_writer();
@@ -168,16 +171,16 @@ impl Inner {
 
     /// Tells the client that a stream is over, and why.
     pub(super) fn reset(&mut self, id: u32, code: Code, why: Why) {
-        frame::push_numbers(self.out.control(), kind::RST_STREAM, id, &[code as u32]);
+        self.push_reset(id, code);
         self.wake_writer();
         self.close_stream(id, why);
     }
 
     /// Resets a stream that took too long; says whether it was still there.
-    pub(super) fn time_out(&mut self, id: u32, counter: usize) -> bool {
+    pub(super) fn time_out(&mut self, id: u32, late: Event) -> bool {
         let there = self.streams.get(&id).is_some_and(|s| !s.is_closed());
         if there {
-            count(counter);
+            self.count(late);
             self.reset(id, Code::Protocol, Why::Timeout);
         }
         there
@@ -235,7 +238,7 @@ impl Inner {
     /// Takes a panic note: the task of a stream went without finishing it.
     pub(super) fn lost(&mut self, id: u32) {
         if self.streams.get(&id).is_some_and(|s| !s.is_closed()) {
-            count(http2_state::H2_PANIC_STREAM);
+            self.count(Event::Panic);
             self.reset(id, Code::Internal, Why::Done);
         }
         self.streams.remove(&id);
