@@ -6,7 +6,8 @@ use super::output::{Out, millis};
 use super::template::Fill;
 use crate::set_cookie::{SET_COOKIE, SetCookie};
 use bfe_basic::{ErrorCode, Request};
-use bfe_http::{Response, Url};
+use bfe_http::{Response, Url, Version};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -103,6 +104,7 @@ fn response(out: &mut impl Out, item: &Item, req: &Request, res: &Response) {
         Item::StatusCode => out.number(res.status.into()),
         Item::ResLen => out.number(req.stat.header_len_out.saturating_add(req.stat.body_len_out)),
         Item::ResProto => match res.version {
+            Some(Version::HTTP_11) => out.plain("HTTP/1.1"),
             Some(version) => out.plain(&format!("HTTP/{}.{}", version.major, version.minor)),
             None => out.nothing(),
         },
@@ -193,29 +195,25 @@ fn redirect(out: &mut impl Out, req: &Request) {
     if req.redirect.url.is_empty() {
         return out.absent();
     }
-    out.text(&[&req.redirect.url, b",", req.redirect.code.to_string().as_bytes()]);
+    out.text(&[&req.redirect.url, b",", itoa::Buffer::new().format(req.redirect.code).as_bytes()]);
 }
 
 /// The URL as it is now: once forwarded, that of the backend.
 fn url(out: &mut impl Out, url: &Url) {
-    let path = url.escaped_path();
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(8);
-    if !url.scheme.is_empty() {
-        parts.extend([url.scheme.as_ref(), b":"]);
-    }
-    if url.opaque.is_empty() {
-        if !url.scheme.is_empty() || !url.host.is_empty() {
-            parts.extend([&b"//"[..], url.host.as_ref()]);
-            if !path.is_empty() && !path.starts_with(b"/") && !url.host.is_empty() {
-                parts.push(b"/");
-            }
-        }
-        parts.push(&path);
-    } else {
-        parts.push(&url.opaque);
-    }
-    if url.force_query || !url.raw_query.is_empty() {
-        parts.extend([&b"?"[..], url.raw_query.as_ref()]);
-    }
-    out.text(&parts);
+    // What is not there is empty.
+    let given = |there: bool, text: &'static [u8]| if there { text } else { b"" };
+    let (scheme, host) = (url.scheme.as_ref(), url.host.as_ref());
+    let has_query = url.force_query || !url.raw_query.is_empty();
+    let path = if url.opaque.is_empty() { url.escaped_path() } else { Cow::Borrowed(url.opaque.as_ref()) };
+    let has_authority = url.opaque.is_empty() && !(scheme.is_empty() && host.is_empty());
+    out.text(&[
+        scheme,
+        given(!scheme.is_empty(), b":"),
+        given(has_authority, b"//"),
+        if has_authority { host } else { b"" },
+        given(has_authority && !host.is_empty() && !path.is_empty() && !path.starts_with(b"/"), b"/"),
+        &path,
+        given(has_query, b"?"),
+        &url.raw_query,
+    ]);
 }

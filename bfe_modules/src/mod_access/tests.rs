@@ -154,6 +154,19 @@ fn access_11_13_and_20_items_of_requests_that_ended_early() {
 }
 
 #[test]
+fn access_12_urls() {
+    for (target, want) in [
+        ("/a|b?", "/a%7Cb?"),
+        ("http://h:80/x?y", "http://h:80/x?y"),
+        ("http://h", "http://h"),
+        ("mailto:x?y", "mailto:x?y"),
+        ("*", "*"),
+    ] {
+        assert_eq!(line("$url", testing::request("GET", target), None), want);
+    }
+}
+
+#[test]
 fn access_16_and_18_items_of_sessions() {
     let start = Instant::now();
     let session = Session {

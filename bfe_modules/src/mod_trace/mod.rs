@@ -41,7 +41,7 @@
 //! **Spans.** Named by host and path. Tags: `http.method`, `http.url`, `http.host`, `http.status_code`,
 //! `product`, `cluster`, `subcluster`, `backend`; `error` and an event where the request failed with a message.
 //! They are sent in batches, after a second at most, by a thread of its own. At most 4096 wait; what comes
-//! then, or cannot be sent, is lost.
+//! then, or cannot be sent, is lost, and so is what waits when the process ends.
 //!
 //! **Monitor.** `/monitor/mod_trace`, `/monitor/mod_trace.diff`: `START_SPAN_COUNT`, `FINISH_SPAN_COUNT`. On
 //! `/metrics` also `mod_trace_export_SPANS_SENT`, `..._SPANS_DROPPED` and `..._SPANS_FAILED`.

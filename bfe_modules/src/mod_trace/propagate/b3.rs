@@ -1,6 +1,6 @@
 //! `X-B3-*`, in the two readings that there are of them.
 
-use super::{baggage, hex, padded, trace_id};
+use super::{MAX_BAGGAGE, baggage, hex, padded, trace_id};
 use crate::mod_trace::span::Context;
 use bfe_http::Header;
 
@@ -108,6 +108,7 @@ pub(super) fn extract_jaeger(header: &Header) -> Option<Context> {
             let key = name.strip_prefix(BAGGAGE.as_bytes())?.to_ascii_lowercase();
             Some((String::from_utf8(key).ok()?, value.to_vec()))
         })
+        .take(MAX_BAGGAGE)
         .collect();
     (context.trace_high != 0 || context.trace_low != 0).then_some(context)
 }

@@ -1,6 +1,6 @@
 //! Jaeger's own fields: `Uber-Trace-Id: TRACE:SPAN:PARENT:FLAGS`, and baggage.
 
-use super::{baggage, hex, padded, trace_id};
+use super::{MAX_BAGGAGE, baggage, hex, padded, trace_id};
 use crate::mod_trace::span::{Context, text};
 use bfe_http::{Header, url};
 use std::borrow::Cow;
@@ -28,8 +28,9 @@ pub(super) fn extract(header: &Header, read: &str) -> Option<Context> {
         } else if name == DEBUG {
             context.debug_id = Some(text(value)).filter(|id| !id.is_empty());
         } else if name == BAGGAGE {
-            context.baggage.extend(decoded(value).split(|b| *b == b',').filter_map(pair));
-        } else if let Some(key) = name.strip_prefix(PREFIX) {
+            let room = MAX_BAGGAGE.saturating_sub(context.baggage.len());
+            context.baggage.extend(decoded(value).split(|b| *b == b',').filter_map(pair).take(room));
+        } else if let Some(key) = name.strip_prefix(PREFIX).filter(|_| context.baggage.len() < MAX_BAGGAGE) {
             context.baggage.push((key.to_owned(), decoded(value).into_owned()));
         }
     }

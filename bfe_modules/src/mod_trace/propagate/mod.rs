@@ -7,6 +7,9 @@ mod w3c;
 use super::span::Context;
 use bfe_http::{Header, canonical, is_token};
 
+/// Most pairs that go along with a trace.
+const MAX_BAGGAGE: usize = 64;
+
 /// The header fields of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -238,6 +241,9 @@ mod tests {
         let evil = Context { span: 1, trace_low: 1, ..format.extract(&evil).unwrap() };
         let fields = written(&format, &evil);
         assert_eq!(fields[1..], ["Uberctx-Ok: Z"], "{fields:?}");
+        let many = "k=v,".repeat(100_000);
+        let many = format.extract(&header(&[("jaeger-baggage", &many), ("uberctx-k", "v")])).unwrap();
+        assert_eq!(many.baggage.len(), MAX_BAGGAGE);
         // A configured name with capitals is written, and never found.
         let other = Format::jaeger("X-Trace-Me");
         let value = format!("{TRACE}:{SPAN}:0:1");
