@@ -52,6 +52,7 @@ const TREE: &[(&str, &str)] = &[
     ("mod_compress/mod_compress.conf", include_str!("../../conf/mod_compress/mod_compress.conf")),
     ("mod_cors/cors_rule.data", include_str!("../../conf/mod_cors/cors_rule.data")),
     ("mod_cors/mod_cors.conf", include_str!("../../conf/mod_cors/mod_cors.conf")),
+    ("mod_doh/mod_doh.conf", include_str!("../../conf/mod_doh/mod_doh.conf")),
     ("mod_errors/errors_rule.data", include_str!("../../conf/mod_errors/errors_rule.data")),
     ("mod_errors/mod_errors.conf", include_str!("../../conf/mod_errors/mod_errors.conf")),
     ("mod_geo/mod_geo.conf", include_str!("../../conf/mod_geo/mod_geo.conf")),

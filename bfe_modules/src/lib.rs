@@ -16,6 +16,7 @@ pub mod mod_auth_request;
 pub mod mod_block;
 pub mod mod_compress;
 pub mod mod_cors;
+pub mod mod_doh;
 pub mod mod_errors;
 pub mod mod_geo;
 pub mod mod_header;
@@ -66,6 +67,7 @@ pub fn registry() -> Registry {
     registry.add(mod_auth_jwt::ModuleAuthJwt);
     registry.add(mod_secure_link::ModuleSecureLink);
     registry.add(mod_waf::ModuleWaf);
+    registry.add(mod_doh::ModuleDoh);
     registry.add(mod_redirect::ModuleRedirect);
     registry.add(mod_static::ModuleStatic);
     registry.add(mod_rewrite::ModuleRewrite);

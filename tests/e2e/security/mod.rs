@@ -3,6 +3,7 @@
 mod auth_basic;
 mod auth_jwt;
 mod auth_request;
+mod doh;
 mod geo;
 mod prison;
 mod redis_server;
