@@ -309,10 +309,6 @@ impl Inner {
     }
 }
 
-fn is_grpc(header: &Header) -> bool {
-    header.get("Content-Type").is_some_and(|kind| kind.starts_with(b"application/grpc"))
-}
-
 fn stream_closed() -> SendError {
     SendError::Write(io::Error::other("http2: stream closed"))
 }
