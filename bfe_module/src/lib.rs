@@ -10,6 +10,7 @@ mod filter;
 pub mod log_file;
 pub mod metrics;
 mod module;
+pub mod redis_service;
 pub mod states;
 pub mod web;
 

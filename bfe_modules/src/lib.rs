@@ -39,7 +39,6 @@ pub mod mod_waf;
 pub mod module_conf;
 mod offload;
 mod protobuf;
-mod redis_service;
 pub mod rule_file;
 mod set_cookie;
 mod url_edit;

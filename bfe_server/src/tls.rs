@@ -1,15 +1,15 @@
 //! The TLS part of a connection: handshake, and what it means for session and counters (lifecycle 4.3).
 
-use crate::config::BfeConfig;
+use crate::config::{BfeConfig, SessionCacheConf};
 use crate::state::{count, proxy_state as s};
 use crate::worker::Worker;
 use bfe_basic::{ErrorCode, Session};
 use bfe_http::h1::Stream;
-use bfe_tls::{CertLookup, Peer, Protocol, ProtocolParams, Settings};
+use bfe_tls::{CacheEvent, CacheSettings, CertLookup, Peer, Protocol, ProtocolParams, Settings};
 use bytes::BytesMut;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 /// What can be served inside TLS, in the one place that says so; [`connection`](crate::connection) serves it.
@@ -24,6 +24,7 @@ pub(crate) fn settings(config: &BfeConfig, conf_root: &Path) -> Settings {
         tls_rule_conf: https.tls_rule_conf.clone(),
         client_ca_base_dir: https.client_ca_base_dir.clone(),
         client_crl_base_dir: https.client_crl_base_dir.clone(),
+        session_cache: config.session_cache.as_ref().map(cache_settings),
         session_ticket_key: config.session_ticket.as_ref().map(|t| t.key_file.clone()),
         cipher_suites: https.cipher_suites.iter().map(|g| g.iter().map(|s| s.id).collect()).collect(),
         curves: https.curve_preferences.iter().map(|c| c.id()).collect(),
@@ -31,6 +32,39 @@ pub(crate) fn settings(config: &BfeConfig, conf_root: &Path) -> Settings {
         max_version: https.max_tls_version.id(),
         protocols: SERVED.to_vec(),
         mapped_addresses: is_wildcard(&config.server.https.addr),
+    }
+}
+
+/// Limit of a connect to the session cache where `ConnectTimeout` is 0.
+const CACHE_CONNECT: Duration = Duration::from_secs(60);
+
+fn cache_settings(cache: &SessionCacheConf) -> CacheSettings {
+    CacheSettings {
+        service: cache.servers.clone(),
+        key_prefix: cache.key_prefix.clone(),
+        connect: cache.connect_timeout.unwrap_or(CACHE_CONNECT),
+        read: cache.read_timeout,
+        write: cache.write_timeout,
+        expire: cache.session_expire,
+        max_connections: cache.max_idle.get(),
+        dialled: |connected| {
+            count(s::SESSION_CACHE_CONN);
+            if !connected {
+                count(s::SESSION_CACHE_CONN_FAIL);
+            }
+        },
+        count: |event| {
+            count(match event {
+                CacheEvent::NoInstance => s::SESSION_CACHE_NO_INSTANCE,
+                CacheEvent::Get => s::SESSION_CACHE_GET,
+                CacheEvent::GetFailed => s::SESSION_CACHE_GET_FAIL,
+                // So the reference has it: its counter of misses never moves.
+                CacheEvent::Missed => s::SESSION_CACHE_TYPE_NOT_BYTES,
+                CacheEvent::Hit => s::SESSION_CACHE_HIT,
+                CacheEvent::Set => s::SESSION_CACHE_SET,
+                CacheEvent::SetFailed => s::SESSION_CACHE_SET_FAIL,
+            });
+        },
     }
 }
 

@@ -10,6 +10,7 @@ use crate::key_log;
 use crate::protocol::Protocol;
 use crate::select::{CertLookup, Cipher, Peer, Selection};
 use crate::server::{Tables, TlsServer};
+use crate::session_cache::SessionCache;
 use crate::stream::{ClientStream, Tapped};
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
@@ -24,6 +25,8 @@ use tokio_rustls::rustls::{CipherSuite, HandshakeKind, ServerConnection};
 
 /// How long a client that is refused may still be sending, and in how many pieces.
 const LINGER: Duration = Duration::from_millis(500);
+/// The extension by which a client says that it can do with tickets.
+const SESSION_TICKET: u16 = 35;
 /// See [`LINGER`].
 const LINGER_READS: usize = 128;
 
@@ -133,7 +136,7 @@ impl TlsServer {
         let presented = hello.has_ticket && self.has_tickets();
         if presented {
             group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
-        } else if hello.has_session_id {
+        } else if !hello.session_id.is_empty() {
             group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_CACHE);
         }
         let stapling =
@@ -148,6 +151,27 @@ impl TlsServer {
             (config, Some(secrets))
         } else {
             (config, None)
+        };
+        let cached = match self.session_cache().filter(|_| selection.cipher != Cipher::Tls13) {
+            None => None,
+            Some(cache) => {
+                let domain = selection.rule.authority.as_deref().map(|a| a.fingerprint).unwrap_or_default();
+                let found = if presented || hello.session_id.is_empty() {
+                    None
+                } else {
+                    cache.fetch(&hello.session_id, &domain).await
+                };
+                let gets_ticket = self.has_tickets() && hello.extensions.contains(&SESSION_TICKET);
+                Some((cache, domain, found, !gets_ticket))
+            }
+        };
+        let (config, cached) = match cached {
+            None => (config, None),
+            Some((cache, domain, found, stores)) => {
+                let (config, one) =
+                    SessionCache::of_one_connection(&config, &hello.session_id, found, stores);
+                (config, Some((cache, domain, one)))
+            }
         };
         let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
         let mut tls = match timeout_at(deadline.into(), accept).await {
@@ -170,6 +194,12 @@ impl TlsServer {
         let (below, connection) = tls.get_mut();
         below.settle();
         let did_resume = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        if let Some((cache, domain, one)) = cached {
+            cache.store(&one, &domain);
+            if did_resume && !presented {
+                group.inc(s::TLS_HANDSHAKE_SHOULD_RESUME_SESSION_CACHE);
+            }
+        }
         count_kind(did_resume, presented, hello.status_request, stapling);
         let authority = selection.rule.authority.as_deref();
         if let (true, Some(authority)) = (did_resume, authority) {

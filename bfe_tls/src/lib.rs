@@ -22,6 +22,7 @@ mod p521;
 mod protocol;
 mod select;
 mod server;
+mod session_cache;
 mod settings;
 mod stream;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use handshake::{Established, Handshake, HandshakeError, ProtocolParams};
 pub use protocol::Protocol;
 pub use select::{CertLookup, Peer};
 pub use server::{TlsServer, Versions};
+pub use session_cache::{CacheEvent, CacheSettings};
 pub use settings::{Settings, supports_cipher_suite, supports_curve};
 pub use stream::ClientStream;

@@ -7,6 +7,7 @@ use crate::conf::tls_rule_conf::{self, RuleTable};
 use crate::configs::Configs;
 use crate::hello::ClientHello;
 use crate::select::{self, CertLookup, Peer, Refusal, Selection, Switches};
+use crate::session_cache::SessionCache;
 use crate::settings::Settings;
 use crate::ticket::{SharedKey, TicketKey};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -41,6 +42,7 @@ pub struct TlsServer {
     spdy_off: AtomicBool,
     /// Somebody logs the secrets of connections.
     keeps_secrets: AtomicBool,
+    session_cache: Option<Arc<SessionCache>>,
     /// Reloads run one after the other.
     reload: Mutex<()>,
 }
@@ -68,8 +70,10 @@ impl TlsServer {
         }
         let (tables, warnings) =
             Tables::load(&settings, &settings.server_cert_conf, &settings.tls_rule_conf)?;
+        let session_cache = settings.session_cache.clone().map(SessionCache::new);
         let server = Self {
             settings,
+            session_cache,
             tables: ArcSwap::from_pointee(tables),
             tickets: Arc::new(tickets),
             h2_off: AtomicBool::new(false),
@@ -132,6 +136,10 @@ impl TlsServer {
 
     pub(crate) fn tables(&self) -> Arc<Tables> {
         self.tables.load_full()
+    }
+
+    pub(crate) fn session_cache(&self) -> Option<&Arc<SessionCache>> {
+        self.session_cache.as_ref()
     }
 
     pub(crate) fn has_tickets(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::p521::SECP521R1;
 use crate::protocol::Protocol;
+use crate::session_cache::CacheSettings;
 use std::path::PathBuf;
 use tokio_rustls::rustls::crypto::SupportedKxGroup;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{cipher_suite as suites, kx_group};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub client_crl_base_dir: PathBuf,
     /// `session_ticket_key.data`; `None` where tickets are disabled.
     pub session_ticket_key: Option<PathBuf>,
+    /// Sessions in Redis; `None` where that is disabled.
+    pub session_cache: Option<CacheSettings>,
     /// Cipher suites of TLS 1.2 by preference; those of a group are equal. What is not supported is passed over.
     pub cipher_suites: Vec<Vec<u16>>,
     /// Curves by preference, by their numbers. What is not supported is passed over.

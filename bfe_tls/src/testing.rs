@@ -133,6 +133,7 @@ impl Tree {
             tls_rule_conf: self.path().join("rules.data"),
             client_ca_base_dir: self.path().join("client_ca"),
             client_crl_base_dir: self.path().join("client_crl"),
+            session_cache: None,
             session_ticket_key: None,
             cipher_suites: vec![vec![0xc02b, 0xcca9], vec![0xc02f, 0xcca8], vec![0xc013]],
             curves: vec![23],

@@ -17,5 +17,6 @@ mod programs;
 mod reload;
 mod security;
 mod tls;
+mod tls_session_cache;
 mod tunnels;
 mod upstream;

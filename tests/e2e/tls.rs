@@ -37,7 +37,7 @@ fn tree(backend: &Backend, rules: &str) -> Tree {
 }
 
 /// Runs openssl s_client with one request; gives all that it prints.
-fn s_client(openssl: &Path, bfe: &Bfe, arguments: &[&str]) -> String {
+pub(crate) fn s_client(openssl: &Path, bfe: &Bfe, arguments: &[&str]) -> String {
     let mut child = Command::new(openssl)
         .args(["s_client", "-connect", &bfe.https_addr().to_string(), "-ign_eof"])
         .args(arguments)

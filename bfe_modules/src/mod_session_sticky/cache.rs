@@ -1,7 +1,7 @@
 //! The backends of sessions, by their identifiers: in this process, or in Redis.
 
-use crate::redis_service::{Fault, RedisService};
 use bfe_basic::StickyBackend;
+use bfe_module::redis_service::{Fault, RedisService};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;

@@ -1,9 +1,9 @@
 //! `mod_session_sticky.conf`.
 
 use crate::module_conf;
-use crate::redis_service::{self, parse_services};
 use bfe_basic::conf::ConfErrors;
 use bfe_basic::conf::ini::{self, Section};
+use bfe_module::redis_service::{self, parse_services};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,7 +65,14 @@ pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
             let answer = positive("ReadTimeout", read)?.saturating_add(positive("WriteTimeout", write)?);
             positive("ExpireSeconds", expire)?;
             let max_connections = usize::try_from(max_active).unwrap_or(0);
-            let settings = redis_service::Settings { services, password, connect, answer, max_connections };
+            let settings = redis_service::Settings {
+                services,
+                password,
+                connect,
+                answer,
+                dialled: |_| {},
+                max_connections,
+            };
             CacheConf::Redis(settings, expire)
         }
         other => {

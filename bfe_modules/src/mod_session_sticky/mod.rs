@@ -61,13 +61,13 @@ mod monitor;
 mod rule;
 mod token;
 
-use crate::redis_service::RedisService;
 use crate::rule_file::walk::first_match;
 use crate::rule_file::{ReloadAnswer, RuleFile};
 use crate::set_cookie::SetCookie;
 use bfe_basic::condition::json;
 use bfe_basic::{ContextValue, NeedBody, Request, SESSION_STICKY_BACKEND_KEY, StickyBackend};
 use bfe_http::{Body, BodyError, BodyStream};
+use bfe_module::redis_service::RedisService;
 use bfe_module::{
     AsyncRequestFilter, AsyncResponseFilter, Callbacks, Handled, HandlerResult, InitError, LocalBoxFuture,
     Module, Point, RequestOutcome, WebHandlers,

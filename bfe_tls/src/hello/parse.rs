@@ -6,7 +6,8 @@ pub(crate) struct ClientHello {
     /// Version, as old clients tell it.
     pub(crate) version: u16,
     pub(crate) random: [u8; 32],
-    pub(crate) has_session_id: bool,
+    /// Identifier of the session to resume; empty for none.
+    pub(crate) session_id: Vec<u8>,
     pub(crate) suites: Vec<u16>,
     /// Whether it can do without compression.
     pub(crate) null_compression: bool,
@@ -73,7 +74,7 @@ impl ClientHello {
         let mut hello = Self { version: body.u16()?, ..Self::default() };
         hello.random = *body.take(32)?.first_chunk()?;
         let id = body.u8().filter(|len| *len <= 32)?;
-        hello.has_session_id = !body.take(id)?.is_empty();
+        hello.session_id = body.take(id)?.to_vec();
         hello.suites = numbers(body.counted()?)?;
         let compressions = body.u8()?;
         hello.null_compression = body.take(compressions)?.contains(&0);
@@ -194,7 +195,12 @@ pub(crate) mod tests {
         assert_eq!(hello.alpn, [b"h2".to_vec(), b"http/1.1".to_vec()]);
         assert_eq!(hello.suites, [0xc02f, 0x0a0a]);
         assert_eq!(hello.extensions, [0, 10, 11, 16, 5, 35, 43, 0xff01]);
-        assert!(hello.status_request && hello.has_ticket && hello.has_session_id && hello.null_compression);
+        assert!(
+            hello.status_request
+                && hello.has_ticket
+                && !hello.session_id.is_empty()
+                && hello.null_compression
+        );
         assert!(hello.offers_tls13());
     }
 

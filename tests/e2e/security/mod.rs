@@ -6,7 +6,7 @@ mod auth_request;
 mod doh;
 mod geo;
 mod prison;
-mod redis_server;
+pub(crate) mod redis_server;
 mod secure_link;
 mod sticky_redis;
 mod waf;

@@ -21,7 +21,6 @@ pub(super) fn cache(raw: &RawSessionCache, c: &mut Checker<'_>) -> Option<Sessio
     c.positive("WriteTimeout", raw.write_timeout);
     let max_idle = c.positive("MaxIdle", raw.max_idle);
     c.positive("SessionExpire", raw.session_expire);
-    c.warn("SessionCache: without effect: there is no session cache; session tickets do the same".to_owned());
     Some(SessionCacheConf {
         servers: raw.servers.clone(),
         key_prefix: raw.key_prefix.clone(),

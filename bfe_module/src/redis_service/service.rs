@@ -12,7 +12,7 @@ const MOST_WEIGHT: u32 = 10_000;
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_services(text: &str) -> Result<Vec<(String, u32)>, String> {
+pub fn parse_services(text: &str) -> Result<Vec<(String, u32)>, String> {
     let text = text.replace(' ', "");
     if text.is_empty() {
         return Err("must not be empty: expected the name of a service in name_conf.data".into());

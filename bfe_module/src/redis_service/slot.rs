@@ -1,6 +1,6 @@
 //! One connection, shared by the commands of many requests, and made again when it has ended.
 
-use super::Fault;
+use super::{Fault, Settings};
 use bfe_basic::names;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
@@ -14,6 +14,7 @@ pub(super) struct Slot {
     settings: RedisConnectionInfo,
     connect: Duration,
     answer: Duration,
+    dialled: fn(bool),
     /// Locked while a connection is made: the others wait for it, and make none of their own.
     state: Mutex<State>,
 }
@@ -41,11 +42,19 @@ pub(super) struct Connection {
 }
 
 impl Slot {
-    pub(super) fn new(service: &str, password: &str, connect: Duration, answer: Duration) -> Self {
+    pub(super) fn new(service: &str, settings: &Settings) -> Self {
+        let Settings { password, connect, answer, dialled, .. } = settings;
         // No more is said to the server than what has to be.
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let settings = if password.is_empty() { settings } else { settings.set_password(password) };
-        Self { service: service.to_owned(), settings, connect, answer, state: Mutex::default() }
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let info = if password.is_empty() { info } else { info.set_password(password) };
+        Self {
+            service: service.to_owned(),
+            settings: info,
+            connect: *connect,
+            answer: *answer,
+            dialled: *dialled,
+            state: Mutex::default(),
+        }
     }
 
     /// The connection, or a new one: where there is none, and where the name's instances have changed and the
@@ -69,6 +78,7 @@ impl Slot {
             Ok(made) => made,
             Err(_) => Err(Fault::TimedOut),
         };
+        (self.dialled)(made.is_ok());
         match made {
             Ok(current) => {
                 if state.failed.take().is_some() {

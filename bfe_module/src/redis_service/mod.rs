@@ -7,7 +7,7 @@
 mod service;
 mod slot;
 
-pub(crate) use service::parse_services;
+pub use service::parse_services;
 
 use redis::{Cmd, FromRedisValue};
 use service::Shares;
@@ -18,22 +18,24 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// What a configuration says.
-pub(crate) struct Settings {
+pub struct Settings {
     /// Clusters with their weights, see [`parse_services`].
-    pub(crate) services: Vec<(String, u32)>,
+    pub services: Vec<(String, u32)>,
     /// Sent with `AUTH` unless it is empty.
-    pub(crate) password: String,
+    pub password: String,
     /// How long connecting may take.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
     /// How long a command and its answer may take.
-    pub(crate) answer: Duration,
+    pub answer: Duration,
+    /// Is told of each attempt to connect, and whether it succeeded.
+    pub dialled: fn(bool),
     /// Most connections to a cluster; 0 means one for each CPU, which is also the most there are.
-    pub(crate) max_connections: usize,
+    pub max_connections: usize,
 }
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The name is unknown, or has no instances.
     #[error("{0}: no instance in name_conf.data")]
     NoInstance(String),
@@ -49,7 +51,7 @@ pub(crate) enum Fault {
 }
 
 /// Redis behind names.
-pub(crate) struct RedisService {
+pub struct RedisService {
     shares: Shares,
     clusters: Vec<Cluster>,
     answer: Duration,
@@ -62,14 +64,12 @@ struct Cluster {
 
 impl RedisService {
     /// Connects to nothing yet.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
         let cpus = available_parallelism().map_or(1, NonZeroUsize::get);
         let count = if settings.max_connections == 0 { cpus } else { cpus.min(settings.max_connections) };
-        let cluster = |name: &String| Cluster {
-            slots: (0..count)
-                .map(|_| Slot::new(name, &settings.password, settings.connect, settings.answer))
-                .collect(),
-        };
+        let cluster =
+            |name: &String| Cluster { slots: (0..count).map(|_| Slot::new(name, settings)).collect() };
         Self {
             shares: Shares::new(settings.services.iter().map(|(_, weight)| *weight)),
             clusters: settings.services.iter().map(|(name, _)| cluster(name)).collect(),
@@ -78,14 +78,20 @@ impl RedisService {
     }
 
     /// The value of a key.
-    pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    ///
+    /// # Errors
+    /// Where no server answers, or it answers with an error.
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut get = redis::cmd("GET");
         get.arg(key);
         self.run(key, &get).await
     }
 
     /// Sets a key for some seconds.
-    pub(crate) async fn set_for(&self, key: &[u8], value: &[u8], seconds: i64) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// Where no server answers, or it answers with an error.
+    pub async fn set_for(&self, key: &[u8], value: &[u8], seconds: i64) -> Result<(), Fault> {
         let mut set = redis::cmd("SETEX");
         set.arg(key).arg(seconds).arg(value);
         self.run(key, &set).await

@@ -12,6 +12,7 @@ fn service(name: &str, milliseconds: u64) -> RedisService {
         password: String::new(),
         connect: Duration::from_millis(milliseconds),
         answer: Duration::from_millis(milliseconds),
+        dialled: |_| {},
         max_connections: 1,
     })
 }
