@@ -5,11 +5,10 @@ use super::exchange::StreamExchange;
 use super::fingerprint::Fingerprint;
 use super::frame::{self, Code, flag, kind, setting};
 use super::hpack::{Decoder, Encoder};
-use super::input::{Fail, OpenBlock, OpenPayload, Step};
+use super::input::{OpenBlock, OpenPayload, Step};
 use super::output::{HIGH, Output};
 use super::spdy::{self, Codec};
-use super::state::{count, http2_state};
-use super::stream::{StreamState, Why};
+use super::stream::StreamState;
 use super::wire::Event;
 use crate::h1::Stream;
 use crate::h1::timer::Deadline;
@@ -18,11 +17,9 @@ use bytes::BytesMut;
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWrite;
 
 /// Largest frame that is taken.
 pub(super) const MAX_FRAME: usize = 1 << 20;
@@ -40,10 +37,6 @@ const PREFACE: Duration = Duration::from_secs(10);
 const FIRST_FRAME: Duration = Duration::from_secs(2);
 /// Default limit on the pause between two requests.
 const AGAIN: Duration = Duration::from_secs(60);
-/// From the last GOAWAY to the end of our side: the client may still be writing.
-const PART: Duration = Duration::from_millis(50);
-/// What the client gets to read what has been said last.
-const LINGER: Duration = Duration::from_millis(250);
 /// Room for streams that an idle connection may keep.
 const FEW: usize = 8;
 /// Streams that are remembered as closed, to tell what comes late from what never was.
@@ -140,7 +133,7 @@ pub(super) struct Inner {
     pub(super) resets: Budget,
     pub(super) empties: Budget,
     pub(super) pings: Budget,
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
     /// Pause that is allowed after the last stream.
     again: Duration,
     driver: Waker,
@@ -305,7 +298,7 @@ impl Inner {
     }
 
     /// Reads more; false at the end. An idle connection holds no buffer meanwhile.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.input.is_empty() {
             if self.open == 0 {
                 buffer::give_back(&mut self.input);
@@ -394,87 +387,6 @@ impl Inner {
     /// Takes the pause that is allowed after the last stream.
     pub(super) fn set_again(&mut self, again: Duration) {
         self.again = again;
-    }
-
-    /// The client took too long.
-    fn late(&mut self) {
-        match self.stage {
-            Stage::Preface => count(http2_state::H2_TIMEOUT_PREFACE),
-            Stage::FirstFrame => count(http2_state::H2_TIMEOUT_SETTING),
-            _ if !self.going_away => self.count(Event::LateConnection),
-            _ => {}
-        }
-        self.close();
-    }
-
-    fn fail(&mut self, fail: Fail) {
-        let code = match fail {
-            Fail::Silent => return self.close(),
-            Fail::GoAway(code) => code,
-            Fail::Calm => {
-                self.count(Event::Overload);
-                Code::EnhanceYourCalm
-            }
-        };
-        self.push_goaway(code);
-        self.close();
-        self.stage = Stage::Parting;
-        self.deadline.set(Instant::now().checked_add(PART));
-    }
-
-    /// Ends the connection, after what has been said already.
-    pub(super) fn close(&mut self) {
-        if matches!(self.stage, Stage::Parting | Stage::Closing | Stage::Gone) {
-            return;
-        }
-        self.end_streams();
-        self.stage = Stage::Closing;
-        self.deadline.set(Instant::now().checked_add(LINGER));
-        self.wake_writer();
-    }
-
-    /// The client has gone.
-    fn gone(&mut self) {
-        self.end_streams();
-        self.stage = Stage::Gone;
-    }
-
-    fn end_streams(&mut self) {
-        let open: Vec<_> = self.streams.iter().filter(|(_, s)| !s.is_closed()).map(|(id, _)| *id).collect();
-        for id in open {
-            self.close_stream(id, Why::Gone);
-        }
-        self.payload = None;
-        self.block = None;
-    }
-
-    /// Writes what is left, says goodbye, and drops what still comes, so that no reset overtakes the answer.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let written = self.out.poll_write(&mut self.io, cx);
-        if self.stage == Stage::Parting && self.deadline.poll_passed(cx).is_ready() {
-            self.stage = Stage::Closing;
-            self.deadline.set(Instant::now().checked_add(LINGER));
-        }
-        let said = match &written {
-            Poll::Ready(Ok(())) if self.stage == Stage::Parting => Poll::Pending,
-            Poll::Ready(Ok(())) => Pin::new(&mut self.io).poll_shutdown(cx),
-            Poll::Ready(Err(_)) => written,
-            Poll::Pending => Poll::Pending,
-        };
-        let mut over = matches!(said, Poll::Ready(Err(_)));
-        while !over {
-            self.input.clear();
-            match self.poll_fill(cx) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => over = true,
-                Poll::Pending => break,
-            }
-        }
-        if !over && self.deadline.poll_passed(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.stage = Stage::Gone;
-        Poll::Ready(())
     }
 
     /// Remembers a stream that ended early.

@@ -15,11 +15,14 @@
 //! fingerprint of a client have to be the same, and a request costs less when its fields go from the header
 //! block straight into its head. Where the reference breaks RFC 9113, this follows the RFC.
 //!
+//! SPDY/3.1 (`spdy`) is other frames around the same streams; `wire` is where the two part.
+//!
 //! Bounds of a connection: streams at once times their windows for request bodies, [`output::HIGH`] for what
 //! is on its way out, two times the limit of the header list for a header block, and a [`budget`] for what a
 //! client does without use to anybody.
 
 mod budget;
+mod closing;
 mod connection;
 mod exchange;
 mod fingerprint;
