@@ -184,6 +184,8 @@ pub(crate) fn run(
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     counter::enter_worker(index);
+    // The library collects randomness for each thread when it first needs some, which takes a while.
+    bfe_tls::warm_up();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {

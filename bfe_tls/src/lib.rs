@@ -37,3 +37,9 @@ pub use server::{TlsServer, Versions};
 pub use session_cache::{CacheEvent, CacheSettings};
 pub use settings::{Settings, supports_cipher_suite, supports_curve};
 pub use stream::ClientStream;
+
+/// Has the calling thread do now what would make its first handshake slow.
+pub fn warm_up() {
+    // A failure would show in the handshakes.
+    let _ = aws_lc_rs::rand::fill(&mut [0; 32]);
+}
