@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     {
         let target = encode::target(&req);
         let mut out = Vec::new();
-        let start = RequestHead { method: &req.method, target: &target, host: &req.host, framing: OutFraming::None };
+        let start = RequestHead { method: &req.method, target: &target, host: &req.host, framing: OutFraming::None, trailers: b"" };
         encode::request_head(&mut out, &start, &req.header, |_, _| true);
         // What the backend gets is one head, and ends where we think that it ends.
         assert_eq!(head::find_end(&out, &mut 0), Some(out.len()), "{:?}", String::from_utf8_lossy(&out));

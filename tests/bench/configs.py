@@ -58,9 +58,9 @@ def nginx_backend(folder, port, files, as_root, small):
 def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
     """nginx as the proxy: proxy_pass with a pool of backend connections."""
     tls = ""
-    if scenario.http2:
-        tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3;"
-    kind = " ssl http2" if scenario.http2 else ""
+    if scenario.tls:
+        tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets off;"
+    kind = " ssl http2" if scenario.http2 else " ssl" if scenario.tls else ""
     http = f"""
     upstream backend {{
         server {HOST}:{backend};
@@ -76,19 +76,21 @@ def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
-            {scenario.nginx}
+            {scenario.nginx.replace("{dir}", str(folder))}
         }}
     }}"""
     return _nginx(folder, files, as_root, http)
 
 
-def haproxy(port, backend, scenario, certificate):
+def haproxy(port, backend, scenario, certificate, syslog):
     """HAProxy: one thread, connections to the backend shared by all clients."""
-    tls = f"ssl crt {certificate} alpn h2 ssl-min-ver TLSv1.3" if scenario.http2 else ""
+    alpn = "alpn h2" if scenario.http2 else ""
+    tls = f"ssl crt {certificate} {alpn} ssl-min-ver TLSv1.3 no-tls-tickets" if scenario.tls else ""
     return f"""
 global
     nbthread 1
     maxconn 8000
+    tune.ssl.cachesize 0
 defaults
     mode http
     option http-keep-alive
@@ -101,7 +103,7 @@ defaults
     timeout http-keep-alive {IDLE_SECONDS}s
 frontend clients
     bind {HOST}:{port} backlog 4096 {tls}
-    {scenario.haproxy}
+    {scenario.haproxy.replace("{syslog}", str(syslog))}
     default_backend servers
 backend servers
     server one {HOST}:{backend} pool-max-conn {POOL} pool-purge-delay {IDLE_SECONDS}s

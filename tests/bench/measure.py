@@ -67,7 +67,7 @@ def load(bench, program, scenario, connections, seconds, requests=None):
         return _h2load(bench, program, scenario, connections, seconds)
     script = bench.folder / "report.lua"
     script.write_text((requests.read_text() if requests else "") + _REPORT)
-    url = f"http://{configs.HOST}:{program.port}{scenario.path}"
+    url = f"http{'s' if scenario.tls else ''}://{configs.HOST}:{program.port}{scenario.path}"
     command = [bench.bins["wrk"], "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script]
     pins = bench.pins.load
     done = subprocess.run(

@@ -101,18 +101,20 @@ class Program:
         raise BenchError(f"{self.name} doesn't listen on port {self.port} after {START_SECONDS} s\n{self.tail()}")
 
     def check(self, scenario):
-        """Asks once, and looks at the answer. A proxy that speaks HTTP/2 speaks HTTP/1 on the same port."""
-        if scenario.http2 and self.name != "backend":
+        """Asks once, and looks at the answer. A proxy that speaks HTTP/2 speaks HTTP/1 on the same port, too."""
+        is_backend = self.name == "backend"
+        path = scenario.backend_path if is_backend and scenario.backend_path else scenario.path
+        if scenario.tls and not is_backend:
             trusting = ssl._create_unverified_context()
             connection = http.client.HTTPSConnection(configs.HOST, self.port, timeout=10, context=trusting)
         else:
             connection = http.client.HTTPConnection(configs.HOST, self.port, timeout=10)
         try:
-            connection.request("GET", scenario.path)
+            connection.request("GET", path)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as e:
-            raise BenchError(f"{self.name} doesn't answer GET {scenario.path}: {e!r}\n{self.tail()}") from e
+            raise BenchError(f"{self.name} doesn't answer GET {path}: {e!r}\n{self.tail()}") from e
         finally:
             connection.close()
         if response.status != 200 or len(body) != scenario.body:
@@ -160,6 +162,9 @@ class Bench:
         self.folder, self.bins = Path(folder), bins
         self.files, self.pins = raise_file_limit(), Pins()
         self.as_root = os.geteuid() == 0
+        # Where HAProxy logs to. Nobody reads it: what does not fit is dropped.
+        self.syslog = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.syslog.bind((configs.HOST, 0))
 
     def backend(self):
         """Starts the backend."""
@@ -173,11 +178,12 @@ class Bench:
         folder = self._place(name)
         if name == "nginx":
             (port,) = free_ports(1)
-            text = configs.nginx_proxy(folder, port, backend.port, self.files, self.as_root, scenario, self._certificate())
+            text = configs.nginx_proxy(folder, port, backend.port, self.files, self.as_root, scenario, self._certificate(scenario.key))
             return self._nginx(name, folder, port, text, self.pins.proxy)
         if name == "haproxy":
             (port,) = free_ports(1)
-            (folder / "haproxy.cfg").write_text(configs.haproxy(port, backend.port, scenario, self._certificate()))
+            (folder / "haproxy.cfg").write_text(configs.haproxy(
+                port, backend.port, scenario, self._certificate(scenario.key), self.syslog.getsockname()[1]))
             command = [self.bins[name], "-db", "-q", "-f", folder / "haproxy.cfg"]
             return Program(name, command, port, folder, self.pins.proxy)
         ports, conf = free_ports(3), folder / "conf"
@@ -187,18 +193,19 @@ class Bench:
         for path, text in configs.bfe(ports, backend.port, scenario).items():
             (conf / path).parent.mkdir(parents=True, exist_ok=True)
             (conf / path).write_text(text)
-        if scenario.http2:
+        if scenario.tls:
             for kind in ("crt", "key"):
-                shutil.copy(self._certificate(), conf / "tls_conf" / f"bench.{kind}")
+                shutil.copy(self._certificate(scenario.key), conf / "tls_conf" / f"bench.{kind}")
         command = [self.bins[name], "-c", conf, "-l", folder / "log"]
-        return Program(name, command, ports[1 if scenario.http2 else 0], folder, self.pins.proxy)
+        return Program(name, command, ports[1 if scenario.tls else 0], folder, self.pins.proxy)
 
-    def _certificate(self):
+    def _certificate(self, key):
         """A certificate with its key in one file, made when it is first asked for."""
-        path = self.folder / "certificate.pem"
+        path = self.folder / f"certificate-{key}.pem"
         if not path.exists():
             parts = [self.folder / "key.pem", self.folder / "cert.pem"]
-            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            kind = ["rsa:2048"] if key == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+            command = ["openssl", "req", "-x509", "-nodes", "-newkey", *kind]
             subprocess.run(
                 [*command, "-subj", "/CN=bench.test", "-days", "30", "-keyout", parts[0], "-out", parts[1]],
                 check=True, capture_output=True, stdin=subprocess.DEVNULL,
