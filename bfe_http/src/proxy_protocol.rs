@@ -154,7 +154,9 @@ fn parse_v1(bytes: &[u8], max: usize) -> Result<Parsed, ProxyError> {
     let address = |text: &str| -> Result<IpAddr, ProxyError> {
         let ip: IpAddr = text.parse().map_err(|_| ProxyError::Address)?;
         match (family, ip) {
-            ("TCP4", IpAddr::V4(_)) | ("TCP6", IpAddr::V6(_)) => Ok(ip),
+            ("TCP4", IpAddr::V4(_)) => Ok(ip),
+            // An IPv4 address in the form of the other family is neither.
+            ("TCP6", IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => Ok(ip),
             ("TCP4" | "TCP6", _) => Err(ProxyError::Address),
             _ => Err(ProxyError::Family),
         }
@@ -233,11 +235,14 @@ mod tests {
         let mixed = addresses("1.2.3.4:5", "[fe80::2]:10");
         let told = addresses("[::ffff:1.2.3.4]:5", "[fe80::2]:10");
         for version in [1, 2] {
-            for (from, want) in [(v4, v4), (v6, v6), (mixed, told)] {
-                let bytes = encode(&from, version).unwrap();
-                assert_eq!(parse(&bytes, 2048), Ok(Parsed::Header(want, bytes.len())), "{version} {from:?}");
+            for both in [v4, v6] {
+                let bytes = encode(&both, version).unwrap();
+                assert_eq!(parse(&bytes, 2048), Ok(Parsed::Header(both, bytes.len())), "{version} {both:?}");
             }
         }
+        // As text this is not taken from others.
+        let bytes = encode(&mixed, 2).unwrap();
+        assert_eq!(parse(&bytes, 2048), Ok(Parsed::Header(told, bytes.len())));
         assert_eq!(encode(&v4, 1).unwrap(), b"PROXY TCP4 1.2.3.4 6.7.8.9 5 10\r\n");
         assert_eq!(encode(&v4, 0), None);
     }
@@ -261,6 +266,7 @@ mod tests {
             "PROXY TCP4 1.2.3.4 6.7.8.9 5\r\n",
             "PROXY TCP4 ::1 ::1 5 10\r\n",
             "PROXY TCP6 1.2.3.4 6.7.8.9 5 10\r\n",
+            "PROXY TCP6 ::ffff:1.2.3.4 ::1 5 10\r\n",
             "PROXY TCP4 1.2.3.4 6.7.8.9 5 65536\r\n",
             "PROXY TCP4 1.2.3.4 6.7.8.9 a 10\r\n",
             "PROXY UDP4 1.2.3.4 6.7.8.9 5 10\r\n",

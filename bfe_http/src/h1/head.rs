@@ -78,20 +78,8 @@ pub fn find_end(buf: &[u8], scanned: &mut usize) -> Option<usize> {
 /// See [`HeadError`]; each of them is a 400, but for [`HeadError::LongTarget`], which is a 414.
 pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, HeadError> {
     let (line_len, next) = first_line(&head);
-    let line = head.get(..line_len).unwrap_or_default();
-    let bad_line = || HeadError::RequestLine(printable(line));
-    let method_end = memchr::memchr(b' ', line).ok_or_else(bad_line)?;
-    let target_len = line.get(method_end + 1..).and_then(|rest| memchr::memchr(b' ', rest));
-    let target_end = method_end + 1 + target_len.ok_or_else(bad_line)?;
-    if target_end - method_end - 1 > max_target {
-        return Err(HeadError::LongTarget(target_end - method_end - 1));
-    }
-    let version_text = line.get(target_end + 1..).unwrap_or_default();
-    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
-    // A control byte in the method could end the line early for whoever reads it next.
-    if line.get(..method_end).is_some_and(|m| m.iter().any(u8::is_ascii_control)) {
-        return Err(bad_line());
-    }
+    let (method_end, target_end, version) =
+        parse_request_line(head.get(..line_len).unwrap_or_default(), max_target)?;
     let fields = parse_fields(&mut head, next, Strictness::Request)?;
 
     let header_size = u32::try_from(head.len()).unwrap_or(u32::MAX);
@@ -131,6 +119,33 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
         body: Body::Empty,
         state: RequestState { header_size, ..RequestState::default() },
     })
+}
+
+/// Whether the first line of `buf`, which has come whole, begins a request.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn check_request_line(buf: &[u8], max_target: usize) -> Result<(), HeadError> {
+    let (line_len, _) = first_line(buf);
+    parse_request_line(buf.get(..line_len).unwrap_or_default(), max_target).map(drop)
+}
+
+/// Where method and target end, and the version.
+fn parse_request_line(line: &[u8], max_target: usize) -> Result<(usize, usize, Version), HeadError> {
+    let bad_line = || HeadError::RequestLine(printable(line));
+    let method_end = memchr::memchr(b' ', line).ok_or_else(bad_line)?;
+    let target_len = line.get(method_end + 1..).and_then(|rest| memchr::memchr(b' ', rest));
+    let target_end = method_end + 1 + target_len.ok_or_else(bad_line)?;
+    if target_end - method_end - 1 > max_target {
+        return Err(HeadError::LongTarget(target_end - method_end - 1));
+    }
+    let version_text = line.get(target_end + 1..).unwrap_or_default();
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
+    // A control byte in the method could end the line early for whoever reads it next.
+    if line.get(..method_end).is_some_and(|m| m.iter().any(u8::is_ascii_control)) {
+        return Err(bad_line());
+    }
+    Ok((method_end, target_end, version))
 }
 
 /// Parses the head of a response; `head` is all of it, with its empty line. Says the backend's version too.

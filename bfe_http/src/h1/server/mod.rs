@@ -77,6 +77,14 @@ impl From<BodyError> for ReadError {
 }
 
 impl ReadError {
+    /// A head that is no request's.
+    fn of_head(error: HeadError) -> Self {
+        match error {
+            HeadError::LongTarget(_) => Self::LongTarget(error),
+            error => Self::Bad(error),
+        }
+    }
+
     /// The raw answer that the client gets, if any.
     #[must_use]
     pub const fn answer(&self) -> Option<&'static [u8]> {
@@ -205,23 +213,21 @@ impl Connection {
     /// See [`ReadError`]; the connection is of no use for reading afterwards.
     pub async fn read_request(&self) -> Result<Request, ReadError> {
         let max = self.limits.max_header_bytes.saturating_add(HEAD_SLACK);
-        let read = poll_fn(|cx| self.inner.borrow_mut().poll_head(cx, max)).await;
+        let max_target = self.limits.max_uri_bytes;
+        let read = poll_fn(|cx| self.inner.borrow_mut().poll_head(cx, max, max_target)).await;
         self.serial.set(self.serial.get().saturating_add(1));
-        let refused = |e: HeadError| match e {
-            HeadError::LongTarget(_) => ReadError::LongTarget(e),
-            e => ReadError::Bad(e),
-        };
         let (head, start, end) = match read {
             // What there is of the head may be wrong already.
             Err(ReadError::Cut) => {
                 let mut head = self.inner.borrow_mut().buf.split();
                 head.extend_from_slice(b"\r\n\r\n");
-                return Err(head::parse_request(head, self.limits.max_uri_bytes)
-                    .map_or_else(refused, |_| ReadError::Cut));
+                return Err(
+                    head::parse_request(head, max_target).map_or_else(ReadError::of_head, |_| ReadError::Cut)
+                );
             }
             read => read?,
         };
-        let mut req = head::parse_request(head, self.limits.max_uri_bytes).map_err(refused)?;
+        let mut req = head::parse_request(head, max_target).map_err(ReadError::of_head)?;
         req.state.serial_number = self.serial.get();
         req.state.start_time = Some(start);
         req.state.head_time = Some(end);
@@ -304,6 +310,7 @@ impl Inner {
         &mut self,
         cx: &mut Context<'_>,
         max: usize,
+        max_target: usize,
     ) -> Poll<Result<(BytesMut, Instant, Instant), ReadError>> {
         loop {
             if !self.buf.is_empty() {
@@ -320,6 +327,8 @@ impl Inner {
                 }
                 if self.line_seen.is_none() && self.buf.iter().skip(new).any(|b| *b == b'\n') {
                     self.line_seen = Some(Instant::now());
+                    // What begins no request is refused before the rest of it has come: it may never come.
+                    head::check_request_line(&self.buf, max_target).map_err(ReadError::of_head)?;
                 }
             }
             match ready!(self.poll_fill(cx, buffer::SMALL)) {
