@@ -123,9 +123,12 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
             let client = Client { stream, early: BytesMut::new(), first_head, broken: None };
             serve_http1(&worker, &place, &session, client).await;
         }
-        Protocol::H2 => http2::serve(&worker, &place, &session, stream, Proto::H2, params).await,
-        Protocol::Spdy31 => http2::serve(&worker, &place, &session, stream, Proto::Spdy31, params).await,
-        Protocol::Stream => stream::serve(&worker, &session, stream, params).await,
+        // What they need is not to make HTTP/1 connections larger.
+        Protocol::H2 => Box::pin(http2::serve(&worker, &place, &session, stream, Proto::H2, params)).await,
+        Protocol::Spdy31 => {
+            Box::pin(http2::serve(&worker, &place, &session, stream, Proto::Spdy31, params)).await;
+        }
+        Protocol::Stream => Box::pin(stream::serve(&worker, &session, stream, params)).await,
     }
 }
 

@@ -187,8 +187,13 @@ impl Bfe {
         self.wait_counter("CLIENT_CONN_SERVED", served + 12);
         drop(clients);
         self.wait_idle();
-        // One may be the monitor's, which has not noticed yet that the page has been read.
-        (0..5).map(|_| self.fds()).min().unwrap_or(0)
+        // Some may be the monitor's, which has not noticed yet that a page has been read: on a busy machine that
+        // can take a moment.
+        let look = |_| {
+            thread::sleep(Duration::from_millis(10));
+            self.fds()
+        };
+        (0..30).map(look).min().unwrap_or(0)
     }
 
     /// Root of the configuration tree.
