@@ -14,10 +14,14 @@ use crate::session_cache::SessionCache;
 use crate::stream::{ClientStream, Tapped};
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
@@ -174,7 +178,7 @@ impl TlsServer {
             }
         };
         let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
-        let mut tls = match timeout_at(deadline.into(), accept).await {
+        let mut tls = match timeout_at(deadline.into(), in_turn(accept)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err((error, below))) => {
                 // Without an answer to the hello it had failed before it began.
@@ -219,6 +223,25 @@ impl TlsServer {
             protocol,
             params: params(&selection.rule, protocol),
         })
+    }
+}
+
+thread_local! {
+    /// Whose turn it is on this worker.
+    static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
+}
+
+/// Goes on with a handshake. Its first step, which signs, takes hundreds of microseconds: only one is done
+/// before the worker has looked at its other connections again, so that a flood of handshakes does not hold
+/// up requests by more than one of them.
+async fn in_turn<F: Future + Unpin>(mut accept: F) -> F::Output {
+    let turn = TURN.with(Arc::clone).acquire_owned().await;
+    tokio::task::yield_now().await;
+    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut accept).poll(cx))).await;
+    drop(turn);
+    match first {
+        Poll::Ready(done) => done,
+        Poll::Pending => accept.await,
     }
 }
 
