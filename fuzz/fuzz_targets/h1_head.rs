@@ -22,7 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
         encode::request_head(&mut out, &start, &req.header, |_, _| true);
         // What the backend gets is one head, and ends where we think that it ends.
         assert_eq!(head::find_end(&out, &mut 0), Some(out.len()), "{:?}", String::from_utf8_lossy(&out));
-        let again = head::parse_request(BytesMut::from(out.as_slice()), 1 << 20).expect("our own head");
+        // `scheme:rest` goes on as `rest`, as the reference has it, which is a target that we would not take.
+        let Ok(again) = head::parse_request(BytesMut::from(out.as_slice()), 1 << 20) else {
+            assert!(!req.url.opaque.is_empty(), "our own head: {:?}", String::from_utf8_lossy(&out));
+            return;
+        };
         assert_eq!(again.header.len(), req.header.iter().filter(|(n, _)| *n != b"Content-Length").count());
     }
     if let Ok((mut res, version)) = head::parse_response(whole) {
