@@ -26,7 +26,8 @@ fn life_82_slow_senders_of_heads() {
     }
     assert!(bfe.counter("CLIENT_CONN_ACTIVE") > i64::try_from(SLOW).unwrap());
     let each = bfe.rss().saturating_sub(before) / SLOW as u64;
-    assert!(each < 20 * 1024, "{each} bytes for each slow client");
+    // A read buffer of 8 KiB, and what a build without optimisation needs besides.
+    assert!(each < 32 * 1024, "{each} bytes for each slow client");
     // The first head has to come in time, however busy the client looks.
     for client in &mut slow {
         client.expect_close();
