@@ -2,9 +2,12 @@
 //!
 //! `OpenDebug` is read, so that a file with it loads; there are no messages that it would switch on.
 
+use crate::rule_file::{RawRule, ReloadAnswer, RuleFile};
 use bfe_basic::conf::ini::{self, Section};
 use bfe_basic::conf::{ConfErrors, conf_path};
+use bfe_module::{InitError, WebHandlers};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads the file of a module that has one data file, under `Basic.key`; gives its resolved path.
 ///
@@ -25,6 +28,24 @@ pub fn data_path(
         ],
     )?;
     Ok(resolve(conf_root, &path, default))
+}
+
+/// The rules of a module that is configured by them alone, with `/reload/module`. `data` is the key of their
+/// file, as for [`data_path`], and where the file is by default.
+///
+/// # Errors
+/// All that is wrong with either file, or where the name of the reload is taken.
+pub fn rules<Raw: RawRule>(
+    conf_root: &Path,
+    web: &mut WebHandlers,
+    module: &str,
+    data: (&'static str, &str),
+    answer: ReloadAnswer,
+) -> Result<Arc<RuleFile<Raw>>, InitError> {
+    let path = data_path(conf_root, module, data.0, data.1)?;
+    let rules = Arc::new(RuleFile::load(path)?);
+    rules.register_reload(web, module, answer)?;
+    Ok(rules)
 }
 
 /// Where the configuration file of a module is.

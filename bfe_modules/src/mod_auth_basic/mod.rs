@@ -99,10 +99,9 @@ impl Module for ModuleAuthBasic {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path =
-            module_conf::data_path(conf_root, NAME, "DataPath", "mod_auth_basic/auth_basic_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawAuthRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_auth_basic/auth_basic_rule.data");
+        let rules =
+            module_conf::rules::<RawAuthRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.add_counters(NAME, "mod_auth_basic.diff", state::group())?;
         callbacks.add_async_request_filter(Point::HandleFoundProduct, NAME, OnRequest(rules))?;
         Ok(())

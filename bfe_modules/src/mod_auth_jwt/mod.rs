@@ -70,7 +70,6 @@ use bfe_module::{Callbacks, Handled, InitError, Module, Point, RequestOutcome, W
 use mod_auth_jwt_state as state;
 use rule::{JwtRule, RawJwtRule};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use token::Token;
 
@@ -106,9 +105,9 @@ impl Module for ModuleAuthJwt {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_auth_jwt/auth_jwt_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawJwtRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_auth_jwt/auth_jwt_rule.data");
+        let rules =
+            module_conf::rules::<RawJwtRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.add_counters(NAME, "mod_auth_jwt.diff", state::group())?;
         callbacks
             .add_request_filter(Point::HandleFoundProduct, NAME, move |req| found_product(&rules, req))?;

@@ -61,7 +61,6 @@ use bfe_module::{Callbacks, HandlerResult, InitError, Module, WebHandlers};
 use mod_compress_state as state;
 use rule::{Method, RawCompressRule};
 use std::path::Path;
-use std::sync::Arc;
 use stream::Compressed;
 
 const NAME: &str = "mod_compress";
@@ -98,10 +97,9 @@ impl Module for ModuleCompress {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path =
-            module_conf::data_path(conf_root, NAME, "ProductRulePath", "mod_compress/compress_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawCompressRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("ProductRulePath", "mod_compress/compress_rule.data");
+        let rules =
+            module_conf::rules::<RawCompressRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.add_counters(NAME, "mod_compress.diff", state::group())?;
         callbacks.add_response_filter("mod_compress.compress", move |req| compress(&rules, req));
         Ok(())

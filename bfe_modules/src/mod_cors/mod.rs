@@ -92,9 +92,9 @@ impl Module for ModuleCors {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_cors/cors_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawCorsRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
+        let data = ("DataPath", "mod_cors/cors_rule.data");
+        let rules =
+            module_conf::rules::<RawCorsRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Version)?;
         web_handlers.add_counters(NAME, "mod_cors.diff", state::group())?;
         let of_request = Arc::clone(&rules);
         callbacks.add_request_filter(Point::HandleFoundProduct, "mod_cors.preflight", move |req| {

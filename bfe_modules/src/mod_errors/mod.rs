@@ -50,7 +50,6 @@ use bfe_http::{Body, Response};
 use bfe_module::{Callbacks, HandlerResult, InitError, Module, WebHandlers};
 use rule::{Answer, RawErrorsRule};
 use std::path::Path;
-use std::sync::Arc;
 
 const NAME: &str = "mod_errors";
 
@@ -68,9 +67,9 @@ impl Module for ModuleErrors {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_errors/mod_errors.data")?;
-        let rules = Arc::new(RuleFile::<RawErrorsRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_errors/mod_errors.data");
+        let rules =
+            module_conf::rules::<RawErrorsRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         callbacks.add_response_filter("mod_errors.replace", move |req| replace(&rules, req));
         Ok(())
     }

@@ -94,10 +94,9 @@ impl Module for ModuleMarkdown {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path =
-            module_conf::data_path(conf_root, NAME, "ProductRulePath", "mod_markdown/markdown_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawMarkdownRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("ProductRulePath", "mod_markdown/markdown_rule.data");
+        let rules =
+            module_conf::rules::<RawMarkdownRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.add_counters(NAME, "mod_markdown.diff", state::group())?;
         callbacks.add_async_response_filter("mod_markdown.render", Markdown(rules));
         Ok(())

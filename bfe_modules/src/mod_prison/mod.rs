@@ -71,7 +71,6 @@ use cells::Sentence;
 use mod_prison_state as state;
 use rule::{PrisonRule, RawPrisonRule};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 const NAME: &str = "mod_prison";
@@ -121,9 +120,9 @@ impl Module for ModulePrison {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "ProductRulePath", "mod_prison/prison.data")?;
-        let rules = Arc::new(RuleFile::<RawPrisonRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
+        let data = ("ProductRulePath", "mod_prison/prison.data");
+        let rules =
+            module_conf::rules::<RawPrisonRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Version)?;
         web_handlers.add_counters(NAME, "mod_prison.diff", state::group())?;
         callbacks
             .add_request_filter(Point::HandleFoundProduct, NAME, move |req| found_product(&rules, req))?;

@@ -54,7 +54,6 @@ use bfe_basic::Request;
 use bfe_module::{Callbacks, Handled, InitError, Module, Point, RequestOutcome, WebHandlers};
 use rule::{RawRedirectRule, Target};
 use std::path::Path;
-use std::sync::Arc;
 
 const NAME: &str = "mod_redirect";
 
@@ -72,9 +71,14 @@ impl Module for ModuleRedirect {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_redirect/redirect.data")?;
-        let rules = Arc::new(RuleFile::<RawRedirectRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
+        let data = ("DataPath", "mod_redirect/redirect.data");
+        let rules = module_conf::rules::<RawRedirectRule>(
+            conf_root,
+            web_handlers,
+            NAME,
+            data,
+            ReloadAnswer::Version,
+        )?;
         callbacks.add_request_filter(Point::HandleFoundProduct, "mod_redirect.redirect", move |req| {
             redirect(&rules, req)
         })?;

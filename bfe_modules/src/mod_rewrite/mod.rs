@@ -56,7 +56,6 @@ use bfe_basic::Request;
 use bfe_module::{Callbacks, Handled, InitError, Module, Point, RequestOutcome, WebHandlers};
 use rule::RawRewriteRule;
 use std::path::Path;
-use std::sync::Arc;
 
 const NAME: &str = "mod_rewrite";
 const RESUME: &str = "mod_rewrite.resume";
@@ -75,9 +74,9 @@ impl Module for ModuleRewrite {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_rewrite/rewrite.data")?;
-        let rules = Arc::new(RuleFile::<RawRewriteRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_rewrite/rewrite.data");
+        let rules =
+            module_conf::rules::<RawRewriteRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         callbacks.add_request_filter(Point::HandleAfterLocation, "mod_rewrite.rewrite", move |req| {
             rewrite(&rules, req)
         })?;

@@ -103,9 +103,9 @@ impl Module for ModuleSecureLink {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_secure_link/secure_link.data")?;
-        let rules = Arc::new(RuleFile::<RawLinkRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_secure_link/secure_link.data");
+        let rules =
+            module_conf::rules::<RawLinkRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.metrics.push(Arc::new(Metrics::new(state::group())));
         callbacks.add_request_filter(Point::HandleAfterLocation, NAME, move |req| validate(&rules, req))?;
         Ok(())

@@ -41,7 +41,6 @@ use bfe_basic::Request;
 use bfe_module::{Callbacks, Handled, InitError, Module, Point, RequestOutcome, WebHandlers};
 use rule::RawTagRule;
 use std::path::Path;
-use std::sync::Arc;
 
 const NAME: &str = "mod_tag";
 const RESUME: &str = "mod_tag.resume";
@@ -60,9 +59,9 @@ impl Module for ModuleTag {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_tag/tag_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawTagRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
+        let data = ("DataPath", "mod_tag/tag_rule.data");
+        let rules =
+            module_conf::rules::<RawTagRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Version)?;
         callbacks
             .add_request_filter(Point::HandleFoundProduct, "mod_tag.tag", move |req| tag(&rules, req))?;
         Ok(())

@@ -48,7 +48,6 @@ use mod_tcp_keepalive_state as state;
 use rule::RawKeepaliveRule;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 const NAME: &str = "mod_tcp_keepalive";
 
@@ -92,10 +91,9 @@ impl Module for ModuleTcpKeepalive {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path =
-            module_conf::data_path(conf_root, NAME, "DataPath", "mod_tcp_keepalive/tcp_keepalive.data")?;
-        let rules = Arc::new(RuleFile::<RawKeepaliveRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
+        let data = ("DataPath", "mod_tcp_keepalive/tcp_keepalive.data");
+        let rules =
+            module_conf::rules::<RawKeepaliveRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Plain)?;
         web_handlers.add_counters(NAME, "mod_tcp_keepalive.diff", state::group())?;
         callbacks.add_session_filter(Point::HandleAccept, "mod_tcp_keepalive.set", move |session| {
             accept(&rules, session);

@@ -44,7 +44,6 @@ use bfe_module::{Callbacks, Handled, HandlerResult, InitError, Module, Point, Re
 use bytes::Bytes;
 use rule::{RawUserIdRule, UserIdRule};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const NAME: &str = "mod_userid";
@@ -67,9 +66,9 @@ impl Module for ModuleUserId {
         web_handlers: &mut WebHandlers,
         conf_root: &Path,
     ) -> Result<(), InitError> {
-        let path = module_conf::data_path(conf_root, NAME, "DataPath", "mod_userid/userid_rule.data")?;
-        let rules = Arc::new(RuleFile::<RawUserIdRule>::load(path)?);
-        rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
+        let data = ("DataPath", "mod_userid/userid_rule.data");
+        let rules =
+            module_conf::rules::<RawUserIdRule>(conf_root, web_handlers, NAME, data, ReloadAnswer::Version)?;
         callbacks.add_request_filter(Point::HandleFoundProduct, "mod_userid.request", move |req| {
             on_request(&rules, req)
         })?;
