@@ -235,6 +235,12 @@ pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| TOKEN[usize::from(*b)])
 }
 
+/// Whether a field value is of characters that HTTP allows: no control bytes but tabs.
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    // Looks at all bytes without a way out: most values are short, and sound.
+    !value.iter().fold(false, |bad, b| bad | ((*b < b' ') & (*b != b'\t')) | (*b == 0x7f))
+}
+
 /// Which bytes are token characters.
 static TOKEN: [bool; 256] = {
     let mut table = [false; 256];

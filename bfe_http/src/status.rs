@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+/// Whether a response of that status has a body.
+pub(crate) const fn allows_body(status: u16) -> bool {
+    !(status < 200 || status == 204 || status == 304)
+}
+
 /// The reason phrase of `code` in BFE's table; `None` for codes that it does not know.
 #[must_use]
 pub const fn reason(code: u16) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 //! A head is parsed once, when all of it is there. Names are brought into canonical form in place, so that
 //! the fields can stay ranges of the buffer.
 
-use crate::header::{Header, canonicalize, is_token};
+use crate::header::{Header, canonicalize, is_token, is_value};
 use crate::url::{Url, UrlError};
 use crate::{Body, Request, RequestState, Response, Version};
 use bytes::BytesMut;
@@ -314,10 +314,9 @@ fn parse_fields(head: &mut BytesMut, mut at: usize, strictness: Strictness) -> R
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
         if strictness == Strictness::Request {
             let value = raw_value.get(lead..tail).unwrap_or_default();
-            // Folds look at all bytes without a branch for each.
+            // A fold looks at all bytes without a branch for each.
             let bad_name = name.iter().fold(false, |bad, b| bad | (*b <= b' ') | (*b == 0x7f));
-            let bad_value = value.iter().fold(false, |bad, b| bad | forbidden_in_value(*b));
-            if bad_name || bad_value {
+            if bad_name || !is_value(value) {
                 return refuse();
             }
         }
@@ -354,10 +353,6 @@ fn unfold(head: &mut BytesMut, field: &mut FieldRange, line_start: usize, line_e
 
 const fn blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
-}
-
-const fn forbidden_in_value(b: u8) -> bool {
-    (b < b' ') & (b != b'\t') | (b == 0x7f)
 }
 
 fn range(start: usize, len: usize) -> (u32, u32) {

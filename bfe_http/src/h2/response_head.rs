@@ -3,6 +3,8 @@
 use super::connection::Inner;
 use super::hpack::Encoder;
 use super::state::http2_state;
+use crate::header::is_value;
+use crate::status::allows_body;
 use crate::{Header, http_date, is_token, sniff};
 
 /// What is known when the head goes out.
@@ -12,11 +14,6 @@ pub(super) struct Known<'a> {
     /// `first` is the whole body.
     pub(super) complete: bool,
     pub(super) is_head: bool,
-}
-
-/// Whether a response of that status has a body.
-pub(super) const fn allows_body(status: u16) -> bool {
-    !(status < 200 || status == 204 || status == 304)
 }
 
 /// The length that a response declares, if it is one.
@@ -122,8 +119,4 @@ fn push_fields(encoder: &mut Encoder, block: &mut Vec<u8>, header: &Header) -> u
         }
     });
     size
-}
-
-fn is_value(value: &[u8]) -> bool {
-    !value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f)
 }

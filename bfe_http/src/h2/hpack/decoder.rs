@@ -2,7 +2,7 @@
 
 use super::static_table::TABLE;
 use super::{ENTRY_OVERHEAD, TABLE_SIZE, huffman};
-use crate::header::canonicalize;
+use crate::header::{canonicalize, is_value};
 use crate::is_token;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -164,12 +164,6 @@ fn settle_name(name: &mut [u8]) -> bool {
     let sound = is_token(name) && !name.iter().any(u8::is_ascii_uppercase);
     canonicalize(name);
     sound
-}
-
-/// Whether a value is of characters that HTTP allows.
-fn is_value(value: &[u8]) -> bool {
-    // All at once, without a way out: most values are short, and sound.
-    !value.iter().fold(false, |bad, b| bad | (*b < b' ' && *b != b'\t') | (*b == 0x7f))
 }
 
 /// An integer with a prefix of so many bits.

@@ -7,6 +7,7 @@ use super::{TransportConf, TransportError, connect};
 use crate::h1::chunked::{Decoded, Decoder};
 use crate::h1::head;
 use crate::h1::timer::Deadline;
+use crate::status::allows_body;
 use crate::{Body, BodyError, BodyStream, Request, Response, buffer};
 use bytes::{Bytes, BytesMut};
 use record::{Reader, Said};
@@ -99,7 +100,7 @@ pub async fn round_trip(
         .unwrap_or(if ended && rest.is_empty() { 0 } else { -1 });
     response.header = header;
     response.header.del("Transfer-Encoding");
-    let bodyless = is_head || response.status < 200 || matches!(response.status, 204 | 304);
+    let bodyless = is_head || !allows_body(response.status);
     response.body = if bodyless || (ended && rest.is_empty()) {
         Body::Empty
     } else {

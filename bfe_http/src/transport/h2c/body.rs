@@ -1,7 +1,7 @@
 //! Bodies on streams.
 
 use super::connections::Lent;
-use super::{message, some};
+use super::message;
 use crate::{Body, BodyError, BodyStream, Header};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
@@ -115,7 +115,7 @@ impl BodyStream for Answer {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(piece)) => {
                     self.used += piece.len();
-                    if let Some(piece) = some(piece) {
+                    if !piece.is_empty() {
                         return Poll::Ready(Some(Ok(piece)));
                     }
                 }

@@ -9,15 +9,14 @@ pub(crate) use connections::Connections;
 pub use message::is_grpc;
 
 use super::{Pool, Transport, TransportError};
+use crate::h1::timer::Deadline;
 use crate::{Request, Response};
 use body::{Answer, Sending, Unsent};
-use bytes::Bytes;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::time::{Sleep, sleep_until};
 
 /// How long a gRPC call may be without an answer: its head comes with the first message, and the call has a
 /// deadline of its own.
@@ -52,7 +51,7 @@ pub async fn round_trip(
     let (mut answer, stream) = connection.sender().send_request(head, bodyless).map_err(unsent)?;
     let mut sending = Some(Sending::new(body, stream)).filter(|_| !bodyless);
     let limit = if is_grpc { Some(GRPC_HEAD) } else { transport.conf().response_header_timeout };
-    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    let (mut deadline, mut armed) = (Deadline::default(), false);
     let answer = poll_fn(|cx| {
         if let Some(body) = &mut sending {
             match body.poll_send(cx) {
@@ -69,24 +68,15 @@ pub async fn round_trip(
             return Poll::Ready(answer.map_err(|e| TransportError::ReadResponseHead(e.to_string())));
         }
         // The time counts from the end of the request; a call that goes on both ways has none.
-        if sending.is_none()
-            && let Some(at) = limit.and_then(|limit| Instant::now().checked_add(limit))
-        {
-            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
-            if timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(TransportError::ResponseHeadTimeout));
-            }
+        if sending.is_none() && !armed {
+            armed = true;
+            deadline.set(limit.and_then(|limit| Instant::now().checked_add(limit)));
         }
-        Poll::Pending
+        deadline.poll_passed(cx).map(|()| Err(TransportError::ResponseHeadTimeout))
     })
     .await?;
     let (head, stream) = answer.into_parts();
     let mut response = message::response(&head);
     response.body = Answer::new(stream, sending, connection).into_body();
     Ok(response)
-}
-
-/// A piece that is certainly not empty.
-fn some(piece: Bytes) -> Option<Bytes> {
-    Some(piece).filter(|piece| !piece.is_empty())
 }
