@@ -10,7 +10,6 @@ use crate::key_log;
 use crate::protocol::Protocol;
 use crate::select::{CertLookup, Cipher, Peer, Selection};
 use crate::server::{Tables, TlsServer};
-use crate::session_cache::SessionCache;
 use crate::stream::{ClientStream, Tapped};
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
@@ -156,25 +155,14 @@ impl TlsServer {
         } else {
             (config, None)
         };
-        let cached = match self.session_cache().filter(|_| selection.cipher != Cipher::Tls13) {
-            None => None,
+        let (config, cached) = match self.session_cache().filter(|_| selection.cipher != Cipher::Tls13) {
+            None => (config, None),
             Some(cache) => {
                 let domain = selection.rule.authority.as_deref().map(|a| a.fingerprint).unwrap_or_default();
-                let found = if presented || hello.session_id.is_empty() {
-                    None
-                } else {
-                    cache.fetch(&hello.session_id, &domain).await
-                };
+                let id = if presented { &[] } else { hello.session_id.as_slice() };
                 let gets_ticket = self.has_tickets() && hello.extensions.contains(&SESSION_TICKET);
-                Some((cache, domain, found, !gets_ticket))
-            }
-        };
-        let (config, cached) = match cached {
-            None => (config, None),
-            Some((cache, domain, found, stores)) => {
-                let (config, one) =
-                    SessionCache::of_one_connection(&config, &hello.session_id, found, stores);
-                (config, Some((cache, domain, one)))
+                let (config, one) = cache.of_one_connection(&config, id, domain, !gets_ticket).await;
+                (config, Some((cache, one)))
             }
         };
         let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
@@ -198,8 +186,8 @@ impl TlsServer {
         let (below, connection) = tls.get_mut();
         below.settle();
         let did_resume = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-        if let Some((cache, domain, one)) = cached {
-            cache.store(&one, &domain);
+        if let Some((cache, one)) = cached {
+            cache.store(&one);
             if did_resume && !presented {
                 group.inc(s::TLS_HANDSHAKE_SHOULD_RESUME_SESSION_CACHE);
             }

@@ -72,8 +72,10 @@ pub(crate) struct SessionCache {
 }
 
 /// What one connection may ask for, and what it stored.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct OneSession {
+    /// Who vouches for the client.
+    domain: [u8; DOMAIN],
     /// Identifier and session that were found.
     found: Option<(Vec<u8>, Vec<u8>)>,
     /// Whether a session is to be stored: not where the client gets a ticket.
@@ -114,7 +116,7 @@ impl SessionCache {
     }
 
     /// Fetches the session of that identifier, if it is one of those for whom `domain` vouches.
-    pub(crate) async fn fetch(&self, id: &[u8], domain: &[u8; DOMAIN]) -> Option<Vec<u8>> {
+    async fn fetch(&self, id: &[u8], domain: &[u8; DOMAIN]) -> Option<Vec<u8>> {
         let count = self.settings.count;
         count(CacheEvent::Get);
         let limit = self.settings.connect + self.settings.read;
@@ -136,22 +138,25 @@ impl SessionCache {
         session
     }
 
-    /// The same configuration for one connection. All else stays shared.
-    pub(crate) fn of_one_connection(
+    /// The same configuration for one connection that presents the session `id` (empty for none) and for whose
+    /// client `domain` vouches; its own session is stored if it `stores`. All else stays shared.
+    pub(crate) async fn of_one_connection(
+        &self,
         config: &ServerConfig,
         id: &[u8],
-        found: Option<Vec<u8>>,
+        domain: [u8; DOMAIN],
         stores: bool,
     ) -> (Arc<ServerConfig>, Arc<OneSession>) {
+        let found = if id.is_empty() { None } else { self.fetch(id, &domain).await };
         let found = found.map(|session| (id.to_vec(), session));
-        let one = Arc::new(OneSession { found, stores, made: Mutex::default() });
+        let one = Arc::new(OneSession { domain, found, stores, made: Mutex::default() });
         let mut config = config.clone();
         config.session_storage = one.clone();
         (Arc::new(config), one)
     }
 
     /// Stores what a connection has left, without waiting for it.
-    pub(crate) fn store(self: &Arc<Self>, one: &OneSession, domain: &[u8; DOMAIN]) {
+    pub(crate) fn store(self: &Arc<Self>, one: &OneSession) {
         let made = one.made.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((id, session)) = made.filter(|(_, session)| session.len() <= MAX) else { return };
         let count = self.settings.count;
@@ -162,7 +167,7 @@ impl SessionCache {
             return;
         }
         let (cache, key) = (Arc::clone(self), self.key(&id));
-        let value = [&MARK, domain.as_slice(), &session].concat();
+        let value = [&MARK, one.domain.as_slice(), &session].concat();
         tokio::spawn(async move {
             let seconds = i64::try_from(cache.settings.expire.as_secs()).unwrap_or(i64::MAX);
             let limit = cache.settings.connect + cache.settings.write;
