@@ -1,6 +1,7 @@
 //! Modules and their registry.
 
 use crate::{Callbacks, WebHandlers, WrongPoint};
+use bfe_basic::conf::did_you_mean;
 use std::path::Path;
 
 /// Why a module could not be initialised.
@@ -65,11 +66,13 @@ impl Registry {
     /// skipped, a name given twice counts once (lifecycle 2.3).
     ///
     /// # Errors
-    /// The text for a name that no module has.
+    /// The text for a name that no module has, with the one that may be meant.
     pub fn select(&self, wanted: &[String]) -> Result<Vec<&dyn Module>, String> {
         let wanted: Vec<_> = wanted.iter().map(|n| n.trim()).filter(|n| !n.is_empty()).collect();
         if let Some(unknown) = wanted.iter().find(|n| self.modules.iter().all(|m| m.name() != **n)) {
-            return Err(format!("no module for {unknown}"));
+            let meant = did_you_mean(unknown, self.names());
+            let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            return Err(format!("no module for {unknown}{hint}"));
         }
         Ok(self.modules.iter().filter(|m| wanted.contains(&m.name())).map(AsRef::as_ref).collect())
     }
@@ -101,6 +104,6 @@ mod tests {
             registry.select(&names).map(|m| m.iter().map(|m| m.name()).collect::<Vec<_>>())
         };
         assert_eq!(select(&["mod_b", " mod_a\t", "", "mod_b"]), Ok(vec!["mod_a", "mod_b"]));
-        assert_eq!(select(&["mod_A"]), Err("no module for mod_A".into()));
+        assert_eq!(select(&["mod_A"]), Err("no module for mod_A; did you mean mod_a?".into()));
     }
 }

@@ -23,8 +23,13 @@ pub enum StartError {
     #[error(transparent)]
     Conf(#[from] ConfErrors),
     /// `Modules` names a module that there is not.
-    #[error("{0}")]
-    UnknownModule(String),
+    #[error("{file}: Server.Modules: {reason}")]
+    UnknownModule {
+        /// Path of `bfe.conf`.
+        file: String,
+        /// Which, and which one may be meant.
+        reason: String,
+    },
     /// A module could not be initialised.
     #[error("{module}")]
     Module {
@@ -79,7 +84,10 @@ impl Server {
         let mut web = WebHandlers::default();
         let delays = Delays::new();
         monitor::core::register(&mut web, &live, &delays)?;
-        let enabled = registry.select(&config.server.modules).map_err(StartError::UnknownModule)?;
+        let enabled = registry.select(&config.server.modules).map_err(|reason| {
+            let file = BfeConfig::file(conf_root).display().to_string();
+            StartError::UnknownModule { file, reason }
+        })?;
         for module in &enabled {
             module
                 .init(&mut callbacks, &mut web, conf_root)

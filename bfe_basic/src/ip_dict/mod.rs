@@ -2,7 +2,7 @@
 
 mod text;
 
-pub use text::{LoadError, Loaded, load_file, load_text};
+pub use text::{LoadError, LoadReason, Loaded, load_file, load_text};
 
 use crate::condition::{RangeSet, address_number};
 use std::collections::HashSet;

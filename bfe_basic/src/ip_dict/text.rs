@@ -12,9 +12,29 @@ const MAX_LINE: usize = 64 << 10;
 /// Only this much of the first line is looked at for the announcement.
 const MAX_FIRST_LINE: usize = 4096;
 
-/// Why a file was not loaded.
+/// Why a file was not loaded, and for which of its lines.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+#[error("{reason}")]
+pub struct LoadError {
+    /// Number of the line, from 1; none for the file as a whole.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub reason: LoadReason,
+}
+
+impl LoadError {
+    fn of_line(line: usize, reason: impl Into<LoadReason>) -> Self {
+        Self { line: u32::try_from(line).ok(), reason: reason.into() }
+    }
+
+    fn of_file(reason: LoadReason) -> Self {
+        Self { line: None, reason }
+    }
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadReason {
     /// It has the version that is in use already.
     #[error("Version no change no need update")]
     SameVersion,
@@ -69,7 +89,8 @@ pub struct Loaded {
 /// When it cannot be read, is malformed, or has the version in use.
 pub fn load_file(path: &Path, max_lines: Option<usize>, version: &str) -> Result<Loaded, LoadError> {
     let file = path.display().to_string();
-    let text = std::fs::read(path).map_err(|error| LoadError::Read { file: file.clone(), error })?;
+    let text = std::fs::read(path)
+        .map_err(|error| LoadError::of_file(LoadReason::Read { file: file.clone(), error }))?;
     load_text(&text, &file, max_lines, version)
 }
 
@@ -95,23 +116,23 @@ pub fn load_text(
         (singles, ranges) = (max, max);
     }
     if !announced.version.is_empty() && announced.version == version {
-        return Err(LoadError::SameVersion);
+        return Err(LoadError::of_file(LoadReason::SameVersion));
     }
     let mut builder = IpDictBuilder::new(singles);
     let (mut seen_singles, mut seen_ranges) = (0, 0);
     let mut exceeded = false;
     for line in lines(text) {
-        let line = line?;
-        match entry(&line).ok_or(LoadError::Line { line })? {
+        let (number, line) = line?;
+        match entry(&line).ok_or_else(|| LoadError::of_line(number, LoadReason::Line { line }))? {
             Entry::Single(ip) => {
-                builder.insert_single(ip)?;
+                builder.insert_single(ip).map_err(|e| LoadError::of_line(number, e))?;
                 seen_singles += 1;
             }
             Entry::Range(start, end) => {
-                builder.insert_range(start, end)?;
+                builder.insert_range(start, end).map_err(|e| LoadError::of_line(number, e))?;
                 seen_ranges += 1;
             }
-            Entry::BadNetwork(end) => return Err(LoadError::Network(end)),
+            Entry::BadNetwork(end) => return Err(LoadError::of_line(number, LoadReason::Network(end))),
         }
         exceeded = max_lines.is_some_and(|max| seen_singles + seen_ranges > max)
             || seen_singles > singles
@@ -148,25 +169,28 @@ fn announcement(text: &[u8]) -> Option<Announcement> {
 fn count(text: &[u8], file: &str) -> Result<Announcement, LoadError> {
     let mut counted = Announcement { version: String::new(), singles: 0, ranges: 0 };
     for line in lines(text) {
-        let line = line?;
+        let (number, line) = line?;
         match entry(&line) {
             Some(Entry::Single(_)) => counted.singles += 1,
             Some(Entry::Range(..) | Entry::BadNetwork(_)) => counted.ranges += 1,
-            None => return Err(LoadError::Unannounced { file: file.to_owned(), line }),
+            None => {
+                let reason = LoadReason::Unannounced { file: file.to_owned(), line };
+                return Err(LoadError::of_line(number, reason));
+            }
         }
     }
     Ok(counted)
 }
 
-/// Lines with an entry, without blanks around it.
-fn lines(text: &[u8]) -> impl Iterator<Item = Result<String, LoadError>> {
-    text.split(|b| *b == b'\n').filter_map(|line| {
+/// Lines with an entry, without blanks around it, and their numbers.
+fn lines(text: &[u8]) -> impl Iterator<Item = Result<(usize, String), LoadError>> {
+    text.split(|b| *b == b'\n').zip(1..).filter_map(|(line, number)| {
         if line.len() >= MAX_LINE {
-            return Some(Err(LoadError::LongLine));
+            return Some(Err(LoadError::of_line(number, LoadReason::LongLine)));
         }
         let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
         let line = line.trim_matches([' ', '\t']);
-        (!line.is_empty() && !line.starts_with('#')).then(|| Ok(line.to_owned()))
+        (!line.is_empty() && !line.starts_with('#')).then(|| Ok((number, line.to_owned())))
     })
 }
 

@@ -1,15 +1,19 @@
 //! `ip_blocklist.data`: addresses, ranges and prefixes, a line each.
 
-use bfe_basic::conf::{ConfError, ConfErrors};
+use bfe_basic::conf::{ConfError, ConfErrors, Place};
 use bfe_basic::ip_dict::{self, IpDict};
 use std::path::Path;
 
 /// Loads the file. More entries than its first line announces are an error.
 pub(super) fn load(path: &Path) -> Result<IpDict, ConfErrors> {
-    let fault = |reason: String| ConfErrors::from(ConfError::of_file(&path.display().to_string(), reason));
-    let loaded = ip_dict::load_file(path, None, "").map_err(|e| fault(e.to_string()))?;
+    let fault = |line: Option<u32>, reason: String| {
+        let place = line.map(|line| Place { line, column: 1 });
+        let error = ConfError { place, ..ConfError::of_file(&path.display().to_string(), reason) };
+        ConfErrors::from(error)
+    };
+    let loaded = ip_dict::load_file(path, None, "").map_err(|e| fault(e.line, e.to_string()))?;
     if loaded.exceeded {
-        return Err(fault("Max line exceed: more entries than the first line announces".into()));
+        return Err(fault(None, "Max line exceed: more entries than the first line announces".into()));
     }
     Ok(loaded.dict)
 }

@@ -176,7 +176,7 @@ fn gslb(raw: RawGslbBasic, section: &mut Section<'_>) -> GslbBasic {
         "WLC" => BalanceMode::Wlc,
         "EPP" => BalanceMode::Epp,
         _ => {
-            section.fault("BalanceMode", format!("unsupported bal mode {mode}"));
+            section.fault("BalanceMode", format!("unsupported bal mode {mode}: expected WRR, WLC or EPP"));
             BalanceMode::Wrr
         }
     });

@@ -125,8 +125,16 @@ fn bal_7_to_11_cfg_80_to_89_102_faults() {
             "CheckConf.SuccNum",
             "SuccNum should be bigger than 0",
         ),
-        (r#"{"GslbBasic":{"BalanceMode":"RR"}}"#, "GslbBasic.BalanceMode", "unsupported bal mode RR"),
-        (r#"{"GslbBasic":{"BalanceMode":""}}"#, "GslbBasic.BalanceMode", "unsupported bal mode "),
+        (
+            r#"{"GslbBasic":{"BalanceMode":"RR"}}"#,
+            "GslbBasic.BalanceMode",
+            "unsupported bal mode RR: expected WRR, WLC or EPP",
+        ),
+        (
+            r#"{"GslbBasic":{"BalanceMode":""}}"#,
+            "GslbBasic.BalanceMode",
+            "unsupported bal mode : expected WRR, WLC or EPP",
+        ),
         (r#"{"GslbBasic":{"BalanceMode":"EPP"}}"#, "GslbBasic.EPPAddr", "EPPAddr is nil or empty"),
         (
             r#"{"GslbBasic":{"HashConf":{"HashStrategy":4}}}"#,

@@ -9,13 +9,13 @@ use bfe_basic::json_path;
 /// All three fields must be there, and each cluster must have a sub-cluster of positive weight.
 pub(super) fn check(raw: RawGslbConf, source: &Source) -> Result<GslbConf, ConfErrors> {
     let mut faults = Faults::new();
-    for (there, reason) in [
-        (raw.clusters.is_some(), "no Clusters"),
-        (raw.hostname.is_some(), "no HostName"),
-        (raw.ts.is_some(), "no Ts"),
+    for (there, key, reason) in [
+        (raw.clusters.is_some(), "Clusters", "no Clusters"),
+        (raw.hostname.is_some(), "Hostname", "no HostName"),
+        (raw.ts.is_some(), "Ts", "no Ts"),
     ] {
         if !there {
-            faults.push(source.error(&json_path![], reason));
+            faults.push(source.error(&json_path![key], reason));
         }
     }
     let clusters = raw.clusters.unwrap_or_default();

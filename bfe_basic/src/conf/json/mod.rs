@@ -149,12 +149,18 @@ impl Source {
     #[must_use]
     pub fn error(&self, path: &Path, reason: impl Into<String>) -> ConfError {
         let tape = self.tape.get_or_init(|| Tape::scan(&self.text).ok());
-        let at = tape.as_ref().and_then(|tape| path::locate(&self.text, tape, path));
+        let located = tape.as_ref().and_then(|tape| path::locate(&self.text, tape, path));
+        let place = |at| Place::of(self.text.as_bytes(), at);
+        let mut reason = reason.into();
+        if let Some((key, at)) = located.as_ref().and_then(|located| located.near.as_ref()) {
+            let Place { line, column } = place(*at);
+            reason += &format!("; is \"{key}\" at {line}:{column} meant to be it?");
+        }
         ConfError {
             file: self.file.clone(),
-            place: at.map(|at| Place::of(self.text.as_bytes(), at)),
+            place: located.map(|located| place(located.at)),
             key: path.to_string(),
-            reason: reason.into(),
+            reason,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::scan::{Kind, Node, Tape};
 use super::text::string_text;
+use crate::conf::did_you_mean;
 use std::fmt::{self, Write as _};
 
 /// A step of a [`Path`].
@@ -78,16 +79,41 @@ macro_rules! json_path {
     };
 }
 
-/// The offset of the value at `path`: of the nearest thing around it that exists, where it does not.
-pub(super) fn locate(text: &str, tape: &Tape, path: &Path) -> Option<usize> {
+/// Where a value is.
+pub(super) struct Located {
+    /// Its offset: that of the nearest thing around it that exists, where it does not.
+    pub(super) at: usize,
+    /// A key beside it that is nearly its own, where it does not exist; and the key's offset.
+    pub(super) near: Option<(String, usize)>,
+}
+
+/// Finds the value at `path`.
+pub(super) fn locate(text: &str, tape: &Tape, path: &Path) -> Option<Located> {
     let mut index = 0;
     let mut found = tape.get(0)?;
     for step in &path.0 {
-        let Some(next) = child(text, tape, index, found, step) else { break };
+        let Some(next) = child(text, tape, index, found, step) else {
+            return Some(Located { at: start(found), near: near(text, tape, index, found, step) });
+        };
         index = next;
         found = tape.get(index)?;
     }
-    Some(start(found))
+    Some(Located { at: start(found), near: None })
+}
+
+/// A key of an object that may have been meant by `step`.
+fn near(text: &str, tape: &Tape, parent: u32, node: Node, step: &Step) -> Option<(String, usize)> {
+    let (Kind::Object, Step::Key(wanted)) = (node.kind, step) else { return None };
+    let mut at = parent + 1;
+    while at < node.next {
+        let key = tape.get(at)?;
+        let name = string_text(text, key);
+        if did_you_mean(&name, [wanted.as_str()]).is_some() {
+            return Some((name.into_owned(), start(key)));
+        }
+        at = tape.get(key.next)?.next;
+    }
+    None
 }
 
 /// Where a node begins as a reader sees it: a string at its quote.
