@@ -5,27 +5,35 @@
 //! as `other`.
 
 mod family;
+mod pace;
 pub(super) mod process;
 mod traffic;
 
 use crate::server::Server;
 use family::Family;
+use pace::{Pace, Page};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, TextEncoder};
 
 /// Name of what is beyond a bound.
 const OTHER: &str = "other";
 
-/// The page.
+/// The page. Takes rests, so that a worker on the same CPU does not wait for all of it.
 pub(super) fn text(server: &Server) -> String {
+    let pace = Pace::new();
     let mut families = groups(server);
     families.extend(process::families(server));
-    families.extend(traffic::families(server));
+    families.extend(traffic::families(server, &pace));
     // A family without series is no family to the encoder.
     families.retain(|family| !family.get_metric().is_empty());
-    let mut page = Vec::new();
+    let mut page = Page { bytes: Vec::new(), pace: &pace };
     if let Err(e) = TextEncoder::new().encode(&families, &mut page) {
         log::error!("metrics: {e}");
+    }
+    let page = page.bytes;
+    for metric in families.into_iter().flat_map(|mut family| family.take_metric()) {
+        drop(metric);
+        pace.step();
     }
     String::from_utf8(page).unwrap_or_default()
 }
