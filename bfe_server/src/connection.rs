@@ -10,10 +10,11 @@ use bfe_http::h1::Stream;
 use bfe_http::h1::server::{Connection, Expectation, FlushPolicy, Limits, Origin, ReadError, SendOptions};
 use bfe_http::{Exchange, Response};
 use bfe_module::{HandlerResult, Point};
-use bfe_tls::Protocol;
+use bfe_tls::{Protocol, ProtocolParams};
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,7 +35,10 @@ pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener, is_se
                 pause = ACCEPT_PAUSE.0;
                 // It counts from now on, not from when its task first runs: many may be accepted before.
                 let place = Place::new(Rc::clone(&worker));
-                tokio::task::spawn_local(serve(Rc::clone(&worker), place, stream, peer, is_secure));
+                // In a box of its own, as are all protocols but the first: what they need is not to make each
+                // connection larger for as long as it lives.
+                let accepted = Box::pin(accepted(Rc::clone(&worker), stream, peer, is_secure));
+                tokio::task::spawn_local(serve(Rc::clone(&worker), place, accepted));
             }
             Err(e) => {
                 // Out of descriptors, most likely: the connections that are there go first.
@@ -71,8 +75,39 @@ impl Drop for Unfinished {
 }
 
 /// Serves a connection from its accept to its end.
-async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: SocketAddr, is_secure: bool) {
+async fn serve(
+    worker: Rc<Worker>,
+    place: Place,
+    accepted: Pin<Box<impl Future<Output = Option<(Rc<Session>, Spoken)>>>>,
+) {
     let _watch = PanicWatch;
+    let Some((session, spoken)) = accepted.await else { return };
+    let _unfinished = Unfinished(Rc::clone(&session));
+    match spoken {
+        Spoken::Http1(connection) => serve_http1(&worker, &place, &session, connection).await,
+        Spoken::Multiplexed(stream, proto, params) => {
+            Box::pin(http2::serve(&worker, &place, &session, stream, proto, params)).await;
+        }
+        Spoken::Stream(stream, params) => Box::pin(stream::serve(&worker, &session, stream, params)).await,
+    }
+}
+
+/// A connection whose protocol is known, and what serving it takes.
+enum Spoken {
+    Http1(Connection),
+    /// HTTP/2 or SPDY.
+    Multiplexed(Stream, Proto, ProtocolParams),
+    Stream(Stream, ProtocolParams),
+}
+
+/// What comes before a connection's protocol is known: the PROXY header, the handlers of the accept, and the TLS
+/// handshake with its own. Nothing where that was the connection's end.
+async fn accepted(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    is_secure: bool,
+) -> Option<(Rc<Session>, Spoken)> {
     let server = &worker.config().server;
     let first_head = Instant::now() + server.client_read_timeout;
     let mut session = Session {
@@ -86,8 +121,7 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
     let mut early = BytesMut::new();
     let mut broken = None;
     if server.layer4_load_balancer == Layer4LoadBalancer::Proxy {
-        let header = proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head);
-        match Box::pin(header).await {
+        match proxy_header::read(&mut stream, &mut early, server.max_proxy_header_bytes, first_head).await {
             Ok(Some(addresses)) => {
                 session.balancer_addr = session.remote_addr;
                 session.remote_addr = Some(canonical(addresses.source));
@@ -101,64 +135,58 @@ async fn serve(worker: Rc<Worker>, place: Place, mut stream: TcpStream, peer: So
         }
     }
     let session = Rc::new(session);
-    let _unfinished = Unfinished(Rc::clone(&session));
-    let accepted = worker.callbacks().run_session(Point::HandleAccept, &session);
+    let verdict = worker.callbacks().run_session(Point::HandleAccept, &session);
     keepalive::apply(&session, &stream);
-    if accepted == HandlerResult::Close {
-        return finish(&worker, &session);
+    if verdict == HandlerResult::Close {
+        finish(&worker, &session);
+        return None;
     }
+    let limits =
+        Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
+    let http1 = |stream, early, first_head| {
+        let connection = Connection::new(stream, early, limits);
+        connection.set_read_deadline(Some(first_head));
+        Spoken::Http1(connection)
+    };
     if !is_secure {
-        let client = Client { stream: Stream::Tcp(stream), early, first_head, broken };
-        return serve_http1(&worker, &place, &session, client).await;
+        if let Some(error) = broken {
+            let _active = begin(&session);
+            count(s::ERR_CLIENT_BAD_REQUEST);
+            session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
+            finish(&worker, &session);
+            return None;
+        }
+        return Some((session, http1(Stream::Tcp(stream), early, first_head)));
     }
-    // The handshake takes much more memory than the connection after it.
+    // Much more than plain connections need here.
     let shaken = Box::pin(tls::shake_hands(&worker, &session, stream, early, broken)).await;
-    let Some((stream, protocol, params)) = shaken else { return finish(&worker, &session) };
+    let Some((stream, protocol, params)) = shaken else {
+        finish(&worker, &session);
+        return None;
+    };
     if worker.callbacks().run_session(Point::HandleHandshake, &session) == HandlerResult::Close {
-        return finish(&worker, &session);
+        finish(&worker, &session);
+        return None;
     }
-    match protocol {
-        Protocol::Http1 => {
-            let first_head = Instant::now() + server.client_read_timeout;
-            let client = Client { stream, early: BytesMut::new(), first_head, broken: None };
-            serve_http1(&worker, &place, &session, client).await;
-        }
-        // What they need is not to make HTTP/1 connections larger.
-        Protocol::H2 => Box::pin(http2::serve(&worker, &place, &session, stream, Proto::H2, params)).await,
-        Protocol::Spdy31 => {
-            Box::pin(http2::serve(&worker, &place, &session, stream, Proto::Spdy31, params)).await;
-        }
-        Protocol::Stream => Box::pin(stream::serve(&worker, &session, stream, params)).await,
-    }
+    let spoken = match protocol {
+        Protocol::Http1 => http1(stream, BytesMut::new(), Instant::now() + server.client_read_timeout),
+        Protocol::H2 => Spoken::Multiplexed(stream, Proto::H2, params),
+        Protocol::Spdy31 => Spoken::Multiplexed(stream, Proto::Spdy31, params),
+        Protocol::Stream => Spoken::Stream(stream, params),
+    };
+    Some((session, spoken))
 }
 
-/// A client whose protocol is known.
-struct Client {
-    stream: Stream,
-    /// What has been read of it already.
-    early: BytesMut,
-    /// Until when its first request must have come.
-    first_head: Instant,
-    /// What was wrong with its PROXY header.
-    broken: Option<String>,
+/// Counts a connection that speaks HTTP/1.
+fn begin(session: &Session) -> Active {
+    let proto = if session.is_secure { Proto::Https } else { Proto::Http };
+    session.proto.set(proto);
+    Active::begin((s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE), of_connections(proto))
 }
 
 /// Serves a connection that speaks HTTP/1, to its end.
-async fn serve_http1(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, client: Client) {
-    let server = &worker.config().server;
-    let limits =
-        Limits { max_header_bytes: server.max_header_bytes, max_uri_bytes: server.max_header_uri_bytes };
-    let connection = Connection::new(client.stream, client.early, limits);
-    connection.set_read_deadline(Some(client.first_head));
-    let proto = if session.is_secure { Proto::Https } else { Proto::Http };
-    session.proto.set(proto);
-    let total = (s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE);
-    let active = Active::begin(total, of_connections(proto));
-    if let Some(error) = client.broken {
-        count(s::ERR_CLIENT_BAD_REQUEST);
-        session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
-        return finish(worker, session);
-    }
+async fn serve_http1(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: Connection) {
+    let active = begin(session);
     let end = requests(worker, place, session, &connection).await;
     drop(active);
     if let End::WebSocket(http) = end {
