@@ -64,7 +64,10 @@ fn run(plan: &Plan) -> Result<String, Fault> {
     let results = thread::scope(|scope| {
         let threads: Vec<_> =
             (0..plan.connections).map(|index| scope.spawn(move || connection(plan, index, start))).collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("a thread panicked".into()))).collect::<Vec<_>>()
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|_| Err("a thread panicked".into())))
+            .collect::<Vec<_>>()
     });
     let mut times = Vec::new();
     for result in results {
