@@ -28,6 +28,10 @@ fmt:
 bench *args: build
     tests/bench/run {{ args }}
 
+# Measures all goals of docs/performance.md, in about a quarter of an hour.
+bench-table *args: build
+    tests/bench/table {{ args }}
+
 # Compares the memory of idle connections.
 bench-idle *args: build
     tests/bench/idle {{ args }}

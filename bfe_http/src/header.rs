@@ -276,12 +276,23 @@ static TOKEN: [bool; 256] = {
 /// lower case. A name that is not a token stays as it is (lifecycle 5.2).
 #[must_use]
 pub fn canonical(name: &[u8]) -> Cow<'_, [u8]> {
-    if !is_token(name) {
+    // Most names are canonical already, and are not copied.
+    if !is_token(name) || is_canonical(name) {
         return Cow::Borrowed(name);
     }
     let mut owned = name.to_vec();
     canonicalize(&mut owned);
-    if owned == name { Cow::Borrowed(name) } else { Cow::Owned(owned) }
+    Cow::Owned(owned)
+}
+
+/// Whether a token is in canonical form.
+fn is_canonical(name: &[u8]) -> bool {
+    let mut upper = true;
+    name.iter().all(|b| {
+        let wrong = if upper { b.is_ascii_lowercase() } else { b.is_ascii_uppercase() };
+        upper = *b == b'-';
+        !wrong
+    })
 }
 
 /// Brings a token into canonical form in place.
@@ -307,8 +318,11 @@ mod tests {
             ("fo(o", "fo(o"),
             ("te", "Te"),
             ("ETag", "Etag"),
+            ("X-Foo-Bar", "X-Foo-Bar"),
+            ("x--a", "X--A"),
         ] {
             assert_eq!(canonical(raw.as_bytes()), want.as_bytes(), "{raw}");
+            assert_eq!(matches!(canonical(raw.as_bytes()), Cow::Borrowed(_)), raw == want, "{raw}");
         }
     }
 

@@ -43,11 +43,11 @@ def _nginx(folder, files, as_root, http):
     return _NGINX.format(dir=folder, user=user, files=files, idle=IDLE_SECONDS, forever=FOREVER, http=http)
 
 
-def nginx_backend(folder, port, files, as_root, small):
-    """The backend: a small body from memory, a large one from a file."""
+def nginx_backend(folder, address, port, files, as_root, small):
+    """The backend: a small body from memory, a large one from a file. It takes connections to that address."""
     http = f"""
     server {{
-        listen {HOST}:{port} backlog=4096;
+        listen {address}:{port} backlog=4096;
         root {folder};
         default_type text/plain;
         location = /small {{ return 200 "{"x" * small}"; }}
@@ -55,8 +55,8 @@ def nginx_backend(folder, port, files, as_root, small):
     return _nginx(folder, files, as_root, http)
 
 
-def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
-    """nginx as the proxy: proxy_pass with a pool of backend connections."""
+def nginx_proxy(folder, port, plain, backend, files, as_root, scenario, certificate):
+    """nginx as the proxy: proxy_pass with a pool of backend connections. `plain` is a second port, without TLS."""
     tls = ""
     if scenario.tls:
         tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets off;"
@@ -70,6 +70,7 @@ def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
     }}
     server {{
         listen {HOST}:{port}{kind} backlog=4096;
+        listen {HOST}:{plain} backlog=4096;
         {tls}
         location / {{
             proxy_pass http://backend;
@@ -82,8 +83,8 @@ def nginx_proxy(folder, port, backend, files, as_root, scenario, certificate):
     return _nginx(folder, files, as_root, http)
 
 
-def haproxy(port, backend, scenario, certificate, syslog):
-    """HAProxy: one thread, connections to the backend shared by all clients."""
+def haproxy(port, plain, backend, scenario, certificate, syslog):
+    """HAProxy: one thread, connections to the backend shared by all clients. `plain` is a second port, without TLS."""
     alpn = "alpn h2" if scenario.http2 else ""
     tls = f"ssl crt {certificate} {alpn} ssl-min-ver TLSv1.3 no-tls-tickets" if scenario.tls else ""
     return f"""
@@ -103,6 +104,7 @@ defaults
     timeout http-keep-alive {IDLE_SECONDS}s
 frontend clients
     bind {HOST}:{port} backlog 4096 {tls}
+    bind {HOST}:{plain} backlog 4096
     {scenario.haproxy.replace("{syslog}", str(syslog))}
     default_backend servers
 backend servers
@@ -150,7 +152,7 @@ HttpsAddr = {HOST}
 HttpsPort = {https}
 MonitorAddr = {HOST}
 MonitorPort = {monitor}
-MaxCpus = 1
+MaxCpus = {scenario.workers}
 ClientReadTimeout = {IDLE_SECONDS}
 {modules}"""
     return tree | scenario.bfe_files

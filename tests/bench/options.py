@@ -1,13 +1,14 @@
-"""Command-line options that both benchmarks have."""
+"""Command-line options that all benchmarks have."""
 
 
-def add(ap):
+def add(ap, rounds=3, markdown=True):
     """Adds them."""
-    ap.add_argument("--rounds", type=int, default=3, help="rounds of each proxy (default 3)")
+    ap.add_argument("--rounds", type=int, default=rounds, help=f"rounds of each proxy (default {rounds})")
     ap.add_argument("--bin", metavar="PATH", help="the bfe to measure (default: the release build)")
     ap.add_argument("--go-bfe", metavar="PATH", help="a build of Go BFE, to be measured too")
     ap.add_argument("--only", metavar="NAMES", help="only these proxies, such as nginx,bfe")
-    ap.add_argument("--markdown", action="store_true", help="print the result as Markdown")
+    if markdown:
+        ap.add_argument("--markdown", action="store_true", help="print the result as Markdown")
 
 
 def parse(ap, counts):

@@ -1,4 +1,5 @@
 """The programs of a measurement: how each is found, started, watched and stopped."""
+import contextlib
 import http.client
 import os
 import re
@@ -53,6 +54,17 @@ class Pins:
             self.proxy, self.load = {cpus[0]}, {cpus[1]}
             self.backend = {cpus[2]} if len(cpus) > 2 else self.load
 
+    @contextlib.contextmanager
+    def lifted(self, really=True):
+        """Nothing that is started meanwhile is pinned."""
+        saved = self.proxy, self.load, self.backend
+        if really:
+            self.proxy = self.load = self.backend = None
+        try:
+            yield
+        finally:
+            self.proxy, self.load, self.backend = saved
+
     def __str__(self):
         if self.proxy is None:
             return "not pinned"
@@ -61,10 +73,15 @@ class Pins:
 
 
 class Program:
-    """A running server: a process, its children, its port, its log."""
+    """A running server: a process, its children, its ports, its log.
 
-    def __init__(self, name, command, port, folder, cpus):
+    `port` is the one that a scenario is about; `plain` is for plain HTTP, whatever the scenario; `monitor` is bfe's."""
+
+    def __init__(self, name, command, port, folder, cpus, plain=None, monitor=None):
         self.name, self.port, self.log = name, port, folder / "output.log"
+        self.plain, self.monitor = plain or port, monitor
+        # When it was started, and when it first took a connection.
+        self.begun, self.up = time.monotonic(), None
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -95,9 +112,10 @@ class Program:
                 raise BenchError(f"{self.name} ended at once, status {self.process.returncode}\n{self.tail()}")
             try:
                 socket.create_connection((configs.HOST, self.port), 1).close()
+                self.up = time.monotonic()
                 return
             except OSError:
-                time.sleep(0.02)
+                time.sleep(0.005)
         raise BenchError(f"{self.name} doesn't listen on port {self.port} after {START_SECONDS} s\n{self.tail()}")
 
     def check(self, scenario):
@@ -166,26 +184,27 @@ class Bench:
         self.syslog = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.syslog.bind((configs.HOST, 0))
 
-    def backend(self):
-        """Starts the backend."""
+    def backend(self, address=configs.HOST):
+        """Starts the backend; it takes connections to that address."""
         folder, (port,) = self._place("backend"), free_ports(1)
         (folder / "large").write_bytes(b"x" * LARGE)
-        text = configs.nginx_backend(folder, port, self.files, self.as_root, SMALL)
+        text = configs.nginx_backend(folder, address, port, self.files, self.as_root, SMALL)
         return self._nginx("backend", folder, port, text, self.pins.backend)
 
     def proxy(self, name, backend, scenario):
         """Starts a proxy in front of the backend."""
         folder = self._place(name)
         if name == "nginx":
-            (port,) = free_ports(1)
-            text = configs.nginx_proxy(folder, port, backend.port, self.files, self.as_root, scenario, self._certificate(scenario.key))
-            return self._nginx(name, folder, port, text, self.pins.proxy)
+            port, plain = free_ports(2)
+            certificate = self._certificate(scenario.key)
+            text = configs.nginx_proxy(folder, port, plain, backend.port, self.files, self.as_root, scenario, certificate)
+            return self._nginx(name, folder, port, text, self.pins.proxy, plain)
         if name == "haproxy":
-            (port,) = free_ports(1)
+            port, plain = free_ports(2)
             (folder / "haproxy.cfg").write_text(configs.haproxy(
-                port, backend.port, scenario, self._certificate(scenario.key), self.syslog.getsockname()[1]))
+                port, plain, backend.port, scenario, self._certificate(scenario.key), self.syslog.getsockname()[1]))
             command = [self.bins[name], "-db", "-q", "-f", folder / "haproxy.cfg"]
-            return Program(name, command, port, folder, self.pins.proxy)
+            return Program(name, command, port, folder, self.pins.proxy, plain)
         ports, conf = free_ports(3), folder / "conf"
         # The files of the repository's own tree that this bench has no opinion on, certificates for one.
         if (REPOSITORY / "conf").is_dir():
@@ -197,7 +216,8 @@ class Bench:
             for kind in ("crt", "key"):
                 shutil.copy(self._certificate(scenario.key), conf / "tls_conf" / f"bench.{kind}")
         command = [self.bins[name], "-c", conf, "-l", folder / "log"]
-        return Program(name, command, ports[1 if scenario.tls else 0], folder, self.pins.proxy)
+        plain, _, monitor = ports
+        return Program(name, command, ports[1 if scenario.tls else 0], folder, self.pins.proxy, plain, monitor)
 
     def _certificate(self, key):
         """A certificate with its key in one file, made when it is first asked for."""
@@ -220,10 +240,10 @@ class Bench:
         folder.mkdir()
         return folder
 
-    def _nginx(self, name, folder, port, text, cpus):
+    def _nginx(self, name, folder, port, text, cpus, plain=None):
         (folder / "nginx.conf").write_text(text)
         command = [self.bins["nginx"], "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
-        return Program(name, command, port, folder, cpus)
+        return Program(name, command, port, folder, cpus, plain)
 
 
 def find(names, bfe, go_bfe):
@@ -251,7 +271,8 @@ def find(names, bfe, go_bfe):
 
 def version(name, path):
     """The version a program tells about itself."""
-    out = subprocess.run([path, "-v"], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL)
+    flag = "--version" if name == "h2load" else "-v"
+    out = subprocess.run([path, flag], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL)
     text = out.stdout + out.stderr
     number = re.search(r"\d+\.\d+[.\d]*", text)
     return f"{name} {number[0]}" if number else name

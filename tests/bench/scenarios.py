@@ -22,6 +22,8 @@ class Scenario:
     """Asked for over HTTPS."""
     key: str = "rsa"
     """Kind of the certificate's key: 2048 bits of RSA, or P-256 (`ec`)."""
+    workers: int = 1
+    """Workers of bfe; the others have one."""
     closes: bool = False
     """A connection, and so a full handshake, for each request."""
     backend_path: str = ""
