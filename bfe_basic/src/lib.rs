@@ -13,6 +13,7 @@ mod keepalive;
 pub mod label_trie;
 mod name;
 pub mod names;
+pub mod pace;
 mod request;
 mod request_cache;
 mod request_stat;

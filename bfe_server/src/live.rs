@@ -8,11 +8,15 @@ use arc_swap::ArcSwap;
 use bfe_balance::BalTable;
 use bfe_balance::conf::name_conf::NameTable;
 use bfe_basic::conf::{ConfError, ConfErrors};
-use bfe_basic::names;
+use bfe_basic::{names, pace};
 use bfe_tls::TlsServer;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
+
+/// Pause between two looks at whether replaced tables are still in use; doubled each time.
+const RETIRE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// The tables of a running process, and the files that they come from.
 pub(crate) struct Live {
@@ -25,6 +29,8 @@ pub(crate) struct Live {
     name_conf: Option<PathBuf>,
     /// Reloads run one after the other.
     reload: Mutex<()>,
+    /// Where work beside requests is done.
+    control: Handle,
 }
 
 impl Live {
@@ -42,7 +48,7 @@ impl Live {
             cluster: conf.cluster_conf.clone(),
         };
         let data = ServerData::load(&files, None)?;
-        let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control)?;
+        let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control.clone())?;
         balance.set_gslb_basic(&data.cluster_table);
         balance.set_slow_start(&data.cluster_table);
         let table: NameTable =
@@ -57,6 +63,7 @@ impl Live {
             cluster_table: conf.cluster_table_conf.clone(),
             name_conf: conf.name_conf.clone(),
             reload: Mutex::new(()),
+            control,
         })
     }
 
@@ -102,6 +109,7 @@ impl Live {
         self.balance.set_gslb_basic(&data.cluster_table);
         self.balance.set_slow_start(&data.cluster_table);
         self.data.store(data.into());
+        self.control.spawn(retire(before));
         Ok(())
     }
 
@@ -137,6 +145,23 @@ impl Live {
         let table = NameTable::load(&given(file).map_or(configured, PathBuf::from))?;
         names::publish(table.addresses());
         Ok(())
+    }
+}
+
+/// Lets go of tables that have been replaced, once no worker uses them: to free large ones takes a while, and
+/// that is no work for a thread with requests.
+async fn retire(mut old: Arc<ServerData>) {
+    let mut pause = RETIRE.0;
+    loop {
+        match Arc::try_unwrap(old) {
+            Ok(data) => {
+                tokio::task::spawn_blocking(|| pace::gently(|| data.discard()));
+                return;
+            }
+            Err(shared) => old = shared,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETIRE.1);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::stats::{ClusterStats, ProductStats};
 use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
 use bfe_basic::conf::ConfErrors;
+use bfe_basic::pace;
 use bfe_http::transport::{Kind, Transport, TransportConf};
 use bfe_route::ServerRoutes;
 use rustc_hash::FxHashMap;
@@ -82,6 +83,7 @@ impl ServerData {
                     transport: transport(conf, known),
                     stats: known.map(|k| Arc::clone(&k.stats)).unwrap_or_default(),
                 };
+                pace::step();
                 (Arc::clone(&conf.name), cluster)
             })
             .collect();
@@ -89,11 +91,19 @@ impl ServerData {
             .products()
             .map(|name| {
                 let known = before.and_then(|b| b.products.get(name));
+                pace::step();
                 (Arc::clone(name), known.cloned().unwrap_or_default())
             })
             .collect();
         let no_product = before.map(|b| Arc::clone(&b.no_product)).unwrap_or_default();
         Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters, products, no_product })
+    }
+
+    /// Lets go of the tables, a little at a time.
+    pub(crate) fn discard(self) {
+        self.routes.discard();
+        pace::discard(self.clusters);
+        pace::discard(self.products);
     }
 
     /// All clusters, in no order.

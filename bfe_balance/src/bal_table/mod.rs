@@ -13,6 +13,7 @@ use crate::gslb::Balancer;
 use crate::health::{CheckEnv, CheckShared};
 use arc_swap::ArcSwap;
 use bfe_basic::conf::{ConfError, ConfErrors};
+use bfe_basic::pace;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -93,6 +94,7 @@ impl BalTable {
                 balancer.reload_backends(backends);
             }
             balancers.insert(Arc::clone(balancer.name()), balancer);
+            pace::step();
         }
         for (name, balancer) in &old.balancers {
             if !balancers.contains_key(name) {
@@ -125,6 +127,7 @@ impl BalTable {
             if let Some(conf) = conf.get(name) {
                 balancer.set_gslb_basic(conf);
             }
+            pace::step();
         }
     }
 
@@ -135,6 +138,7 @@ impl BalTable {
             if let Some(conf) = conf.get(name) {
                 balancer.set_slow_start(conf);
             }
+            pace::step();
         }
     }
 

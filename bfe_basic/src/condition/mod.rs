@@ -87,6 +87,7 @@ impl Condition {
     /// errors, in the order of condition 1.
     pub fn build(expression: &str) -> Result<Self, ConditionError> {
         let (expr, tests) = prepare(expression).map_err(|(error, _)| error)?;
+        crate::pace::step();
         Ok(Self { expression: expression.into(), program: Program::fused(&expr, tests) })
     }
 

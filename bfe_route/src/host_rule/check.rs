@@ -4,7 +4,7 @@ use super::raw::{Lists, RawHostRule};
 use crate::hash::Map;
 use bfe_basic::conf::json::{Document, Path};
 use bfe_basic::conf::{ConfError, ConfErrors, Faults, MAX_ERRORS};
-use bfe_basic::json_path;
+use bfe_basic::{json_path, pace};
 use std::sync::Arc;
 
 /// A file that has been checked.
@@ -146,6 +146,7 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
         for (tag, hosts) in hosts {
             let Some((shared, product)) = owners.get(tag.as_str()) else { continue };
             for (index, host) in hosts.into_iter().flatten().enumerate() {
+                pace::step();
                 let earlier = seen.insert(host.clone(), rules.len()).and_then(|earlier| rules.get(earlier));
                 if earlier.is_some_and(|earlier| !earlier.tag.is_empty()) {
                     self.fault(|| json_path!["Hosts", &tag, index], || format!("host duplicate for {host}"));
@@ -160,6 +161,7 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
                 rules.push(HostRule { host, tag: Arc::clone(shared), product: Arc::clone(product) });
             }
         }
+        pace::discard(seen);
         rules
     }
 }

@@ -7,6 +7,7 @@
 use super::check::{HostRule, HostRules};
 use crate::fold::{table_host, with_request_host};
 use crate::hash::{Depths, Map, Set};
+use bfe_basic::pace;
 use std::sync::Arc;
 
 /// The product that was found for a request.
@@ -63,9 +64,16 @@ impl HostTable {
         };
         for rule in rules.hosts {
             table.insert(rule);
+            pace::step();
         }
         table.exact.shrink_to_fit();
         table
+    }
+
+    /// Lets go of it, a little at a time.
+    pub(crate) fn discard(self) {
+        pace::discard(self.exact);
+        pace::discard(self.wild.ends);
     }
 
     /// Adds a host; one that cannot match is left out, one that is the same but for case or a trailing dot

@@ -3,6 +3,7 @@
 use super::basic::{BasicTable, Target};
 use crate::hash::Map;
 use bfe_basic::condition::Condition;
+use bfe_basic::pace;
 use bfe_basic::{NeedBody, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +77,14 @@ impl RouteTable {
             basic_products: products.values().filter(|routes| routes.basic.is_some()).count(),
             names: products.keys().map(|name| Arc::from(name.as_str())).collect(),
             products: products.into_iter().map(|(name, routes)| (Arc::from(name), routes)).collect(),
+        }
+    }
+
+    /// Lets go of it, a little at a time.
+    pub(crate) fn discard(self) {
+        for routes in self.products.into_values() {
+            pace::discard(routes.advanced.into_iter().flatten());
+            pace::step();
         }
     }
 

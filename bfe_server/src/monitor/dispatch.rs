@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::{debug, live, metrics, pages};
 use crate::reload_history::{Reload, changes};
 use crate::server::Server;
+use bfe_basic::pace;
 use bfe_http::url::unescape;
 use bfe_module::Query;
 use bfe_module::metrics::json_string;
@@ -64,10 +65,10 @@ pub(super) async fn dispatch(server: Arc<Server>, site: &pages::Site, ask: Ask) 
     }
 }
 
-/// Makes an answer on a thread of its own: handlers read files and build tables, and that is no work for a
-/// thread that others wait for. One that panics is an error like any other.
+/// Makes an answer on a thread of its own, with rests: handlers read files and build tables, and that is no work
+/// for a thread that others wait for. One that panics is an error like any other.
 async fn aside(kind: &'static str, make: impl FnOnce() -> String + Send + 'static) -> String {
-    match tokio::task::spawn_blocking(make).await {
+    match tokio::task::spawn_blocking(|| pace::gently(make)).await {
         Ok(text) => text,
         Err(failed) => {
             let why = failed.try_into_panic().map_or_else(

@@ -12,7 +12,7 @@ use super::status::{OutlierCodes, StatusExpect, StatusRange};
 use super::table::{ClusterConf, ClusterTable};
 use bfe_basic::conf::json::{Path, Source};
 use bfe_basic::conf::{ConfErrors, Faults};
-use bfe_basic::json_path;
+use bfe_basic::{json_path, pace};
 use bfe_http::transport::fcgi::FcgiConf;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ pub(super) fn check(raw: RawClusterConf, source: &Source) -> Result<ClusterTable
         let name: Arc<str> = name.into();
         let cluster = cluster(Arc::clone(&name), raw, source, &mut faults);
         clusters.insert(name, Arc::new(cluster));
+        pace::step();
     }
     faults.into_result()?;
     Ok(ClusterTable { version: raw.version.unwrap_or_default(), clusters })

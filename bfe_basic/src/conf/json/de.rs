@@ -5,6 +5,7 @@ use super::path::{Path, Step, start};
 use super::scan::{Kind, Node, Tape};
 use super::text::{raw_text, string_text};
 use crate::conf::hint::did_you_mean;
+use crate::pace;
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
 use std::cell::RefCell;
 use std::fmt;
@@ -137,6 +138,7 @@ impl<'c, 't> Value<'c, 't> {
 
     /// The objects that make up this value, earliest first; null forgets what came before it.
     fn objects(&self) -> Result<Vec<u32>, Error> {
+        pace::step();
         if self.depth > MAX_TYPED_DEPTH {
             return Err(Error::custom("exceeded max depth of typed values").at(self.node()?));
         }

@@ -1,5 +1,7 @@
 //! The scanner: text to a flat list of nodes ("tape"), in one pass and without recursion.
 
+use crate::pace;
+
 /// How deep lists and objects may lie in each other (config 4).
 pub(super) const MAX_DEPTH: usize = 10_000;
 
@@ -72,6 +74,7 @@ impl Scanner<'_> {
             return Err(self.error("EOF: the file is empty"));
         }
         loop {
+            pace::step();
             self.space();
             let mut done = self.value(&mut open)?;
             // After a value: close what ends here, then go on with the next one.

@@ -5,37 +5,47 @@
 //! as `other`.
 
 mod family;
-mod pace;
 pub(super) mod process;
 mod traffic;
 
 use crate::server::Server;
+use bfe_basic::pace;
 use family::Family;
-use pace::{Pace, Page};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, TextEncoder};
+use std::io;
 
 /// Name of what is beyond a bound.
 const OTHER: &str = "other";
 
-/// The page. Takes rests, so that a worker on the same CPU does not wait for all of it.
+/// The page.
 pub(super) fn text(server: &Server) -> String {
-    let pace = Pace::new();
     let mut families = groups(server);
     families.extend(process::families(server));
-    families.extend(traffic::families(server, &pace));
+    families.extend(traffic::families(server));
     // A family without series is no family to the encoder.
     families.retain(|family| !family.get_metric().is_empty());
-    let mut page = Page { bytes: Vec::new(), pace: &pace };
+    let mut page = Page(Vec::new());
     if let Err(e) = TextEncoder::new().encode(&families, &mut page) {
         log::error!("metrics: {e}");
     }
-    let page = page.bytes;
-    for metric in families.into_iter().flat_map(|mut family| family.take_metric()) {
-        drop(metric);
-        pace.step();
+    pace::discard(families.into_iter().flat_map(|mut family| family.take_metric()));
+    String::from_utf8(page.0).unwrap_or_default()
+}
+
+/// The page, written in steps.
+struct Page(Vec<u8>);
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        pace::step();
+        Ok(bytes.len())
     }
-    String::from_utf8(page).unwrap_or_default()
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The counter groups of the core and of modules.

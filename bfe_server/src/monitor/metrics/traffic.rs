@@ -2,12 +2,11 @@
 
 use super::OTHER;
 use super::family::{Family, Times, even_times};
-use super::pace::Pace;
 use crate::histogram::Counts;
 use crate::server::Server;
 use crate::state::{of_connections, of_requests, proxy_state};
 use crate::stats::CLASSES;
-use bfe_basic::Proto;
+use bfe_basic::{Proto, pace};
 use prometheus::proto::MetricFamily;
 use std::collections::BTreeMap;
 
@@ -18,16 +17,16 @@ const MAX_BACKENDS: usize = 2000;
 /// Label of requests for which no product was found.
 const NO_PRODUCT: &str = "none";
 
-pub(super) fn families(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
-    let mut families = products(server, pace);
-    families.extend(clusters(server, pace));
-    families.extend(backends(server, pace));
+pub(super) fn families(server: &Server) -> Vec<MetricFamily> {
+    let mut families = products(server);
+    families.extend(clusters(server));
+    families.extend(backends(server));
     families.extend(connections());
     families.extend(times(server));
     families
 }
 
-fn products(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
+fn products(server: &Server) -> Vec<MetricFamily> {
     let mut duration = Times::new(
         "bfe_request_duration_seconds",
         "From the head of a request to the last byte of its answer, by product and class of the status.",
@@ -43,12 +42,12 @@ fn products(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
                 duration.add(&[name, class], &counts);
             }
         }
-        pace.step();
+        pace::step();
     }
     vec![duration.build()]
 }
 
-fn clusters(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
+fn clusters(server: &Server) -> Vec<MetricFamily> {
     const LABEL: &[&str] = &["cluster"];
     let mut requests =
         Family::counter("bfe_cluster_requests_total", "Requests forwarded to the cluster.", LABEL);
@@ -66,12 +65,12 @@ fn clusters(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
         requests.add(&label, took.count() as f64);
         errors.add(&label, failed as f64);
         duration.add(&label, &took);
-        pace.step();
+        pace::step();
     }
     vec![requests.build(), errors.build(), duration.build()]
 }
 
-fn backends(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
+fn backends(server: &Server) -> Vec<MetricFamily> {
     const LABELS: &[&str] = &["cluster", "sub_cluster", "backend", "addr"];
     let mut families = [
         Family::counter("bfe_backend_requests_total", "Attempts at the backend.", LABELS),
@@ -101,7 +100,7 @@ fn backends(server: &Server, pace: &Pace) -> Vec<MetricFamily> {
             let labels = labels.map(|label| own(seen, MAX_BACKENDS, label));
             seen += 1;
             families.iter_mut().zip(values).for_each(|(family, value)| family.add(&labels, value));
-            pace.step();
+            pace::step();
         }
         let label = [own(i, MAX_CLUSTERS, &cluster)];
         all.add(&label, f64::from(counted[0]));
