@@ -15,9 +15,8 @@ use crate::stream::{ClientStream, Tapped};
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
@@ -220,17 +219,12 @@ impl TlsServer {
 /// fails, also gives what was below it.
 async fn finish<S>(
     thread: &HandshakeThread,
-    mut accept: FallibleAccept<Tapped<S>>,
+    accept: FallibleAccept<Tapped<S>>,
 ) -> Result<TlsStream<Tapped<S>>, (io::Error, Option<Tapped<S>>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let step = move || {
-        // Nobody needs to be woken: the worker looks itself, once it has it back.
-        let first = Pin::new(&mut accept).poll(&mut Context::from_waker(Waker::noop()));
-        (first, accept)
-    };
-    let done = match thread.run(step).await.map_err(|error| (error, None))? {
+    let done = match thread.poll_once(accept).await.map_err(|error| (error, None))? {
         (Poll::Ready(done), _) => done,
         (Poll::Pending, accept) => accept.await,
     };
