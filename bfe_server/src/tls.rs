@@ -96,7 +96,7 @@ pub(crate) async fn shake_hands(
                 by_proxy_header: session.vip.is_some(),
             };
             let deadline = begin + worker.config().server.tls_handshake_timeout;
-            let handshake = worker.tls().handshake(stream, early, &peer, deadline).await;
+            let handshake = worker.tls().handshake(worker.handshakes(), stream, early, &peer, deadline).await;
             handshake.lookup.inspect(count_lookup);
             handshake.result.map_err(|e| e.to_string())
         }

@@ -9,7 +9,7 @@ use bfe_balance::BalTable;
 use bfe_http::counter;
 use bfe_http::transport::Pool;
 use bfe_module::Callbacks;
-use bfe_tls::TlsServer;
+use bfe_tls::{HandshakeThread, TlsServer};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -29,6 +29,7 @@ const BUFFERS: (usize, usize) = (16, 32 * 1024);
 pub(crate) struct Worker {
     server: Arc<Server>,
     pool: Pool,
+    handshakes: HandshakeThread,
     tables: RefCell<Rc<Snapshot>>,
     buffers: RefCell<Vec<Vec<u8>>>,
     draining: Cell<bool>,
@@ -58,11 +59,12 @@ pub(crate) struct Place {
 }
 
 impl Worker {
-    fn new(server: Arc<Server>, max_connections: usize) -> Self {
+    fn new(server: Arc<Server>, handshakes: HandshakeThread, max_connections: usize) -> Self {
         let tables = RefCell::new(Rc::new(Snapshot(server.live.data.load_full())));
         Self {
             server,
             pool: Pool::new(),
+            handshakes,
             tables,
             buffers: RefCell::default(),
             draining: Cell::new(false),
@@ -97,6 +99,11 @@ impl Worker {
 
     pub(crate) fn tls(&self) -> &TlsServer {
         &self.server.live.tls
+    }
+
+    /// The thread that does the costly step of handshakes.
+    pub(crate) fn handshakes(&self) -> &HandshakeThread {
+        &self.handshakes
     }
 
     pub(crate) fn delays(&self) -> &Delays {
@@ -186,11 +193,12 @@ pub(crate) fn run(
     counter::enter_worker(index);
     // The library collects randomness for each thread when it first needs some, which takes a while.
     bfe_tls::warm_up();
+    let handshakes = HandshakeThread::start(format!("handshake-{index}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let (plain, secure) = (TcpListener::from_std(plain)?, TcpListener::from_std(secure)?);
-        let worker = Rc::new(Worker::new(server, max_connections));
+        let worker = Rc::new(Worker::new(server, handshakes, max_connections));
         let accepting = [(plain, false), (secure, true)].map(|(listener, is_secure)| {
             tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener, is_secure))
         });

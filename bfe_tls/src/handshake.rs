@@ -5,6 +5,7 @@ use crate::conf::client_auth::Authority;
 use crate::conf::server_cert_conf::Stapling;
 use crate::conf::tls_rule_conf::Rule;
 use crate::counters::tls_state as s;
+use crate::handshake_thread::HandshakeThread;
 use crate::hello::{self, ClientHello, HelloError};
 use crate::key_log;
 use crate::protocol::Protocol;
@@ -13,18 +14,16 @@ use crate::server::{Tables, TlsServer};
 use crate::stream::{ClientStream, Tapped};
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::{CipherSuite, HandshakeKind, ServerConnection};
+use tokio_rustls::server::{FallibleAccept, TlsStream};
 
 /// How long a client that is refused may still be sending, and in how many pieces.
 const LINGER: Duration = Duration::from_millis(500);
@@ -88,16 +87,17 @@ pub struct ProtocolParams {
 }
 
 impl TlsServer {
-    /// Shakes hands with a client. `early` is what has been read from it already.
+    /// Shakes hands with a client. `early` is what has been read from it already; `thread` does the costly step.
     pub async fn handshake<S>(
         &self,
+        thread: &HandshakeThread,
         mut stream: S,
         mut early: BytesMut,
         peer: &Peer,
         deadline: Instant,
     ) -> Handshake<S>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let begin = Instant::now();
         let read = timeout_at(deadline.into(), hello::read(&mut stream, &mut early)).await;
@@ -118,22 +118,23 @@ impl TlsServer {
                 return fail(lookup, counted(HandshakeError::Refused(refusal.why)));
             }
         };
-        let result = self.proceed(stream, early, &tables, hello, &selection, (begin, deadline)).await;
+        let stream = Tapped::new(stream, early);
+        let result = self.proceed(thread, stream, &tables, hello, &selection, (begin, deadline)).await;
         Handshake { lookup, result }
     }
 
     /// Everything after the decision.
     async fn proceed<S>(
         &self,
-        stream: S,
-        early: BytesMut,
+        thread: &HandshakeThread,
+        stream: Tapped<S>,
         tables: &Tables,
         hello: ClientHello,
         selection: &Selection,
         (begin, deadline): (Instant, Instant),
     ) -> Result<Established<S>, HandshakeError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let group = s::group();
         let presented = hello.has_ticket && self.has_tickets();
@@ -165,12 +166,12 @@ impl TlsServer {
                 (config, Some((cache, one)))
             }
         };
-        let accept = TlsAcceptor::from(config).accept(Tapped::new(stream, early)).into_fallible();
-        let mut tls = match timeout_at(deadline.into(), in_turn(accept)).await {
+        let accept = TlsAcceptor::from(config).accept(stream).into_fallible();
+        let mut tls = match timeout_at(deadline.into(), finish(thread, accept)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err((error, below))) => {
                 // Without an answer to the hello it had failed before it began.
-                let begun = below.server_random().is_some();
+                let begun = below.is_some_and(|below| below.server_random().is_some());
                 group.inc(if begun {
                     s::TLS_HANDSHAKE_FULL_ALL
                 } else {
@@ -214,23 +215,20 @@ impl TlsServer {
     }
 }
 
-thread_local! {
-    /// Whose turn it is on this worker.
-    static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
-}
-
-/// Goes on with a handshake. Its first step, which signs, takes hundreds of microseconds: only one is done
-/// before the worker has looked at its other connections again, so that a flood of handshakes does not hold
-/// up requests by more than one of them.
-async fn in_turn<F: Future + Unpin>(mut accept: F) -> F::Output {
-    let turn = TURN.with(Arc::clone).acquire_owned().await;
-    tokio::task::yield_now().await;
-    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut accept).poll(cx))).await;
-    drop(turn);
-    match first {
-        Poll::Ready(done) => done,
-        Poll::Pending => accept.await,
-    }
+/// Does a handshake. Its first step, which answers the hello, is for the thread; the others cost little. Where it
+/// fails, also gives what was below it.
+async fn finish<S>(
+    thread: &HandshakeThread,
+    accept: FallibleAccept<Tapped<S>>,
+) -> Result<TlsStream<Tapped<S>>, (io::Error, Option<Tapped<S>>)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let done = match thread.poll_once(accept).await.map_err(|error| (error, None))? {
+        (Poll::Ready(done), _) => done,
+        (Poll::Pending, accept) => accept.await,
+    };
+    done.map_err(|(error, below)| (error, Some(below)))
 }
 
 /// Counts a failure up to and including the negotiation.

@@ -15,6 +15,7 @@ mod conf;
 mod configs;
 mod counters;
 mod handshake;
+mod handshake_thread;
 mod hello;
 mod key_log;
 mod murmur3;
@@ -31,6 +32,7 @@ mod ticket;
 
 pub use counters::tls_state;
 pub use handshake::{Established, Handshake, HandshakeError, ProtocolParams};
+pub use handshake_thread::HandshakeThread;
 pub use protocol::Protocol;
 pub use select::{CertLookup, Peer};
 pub use server::{TlsServer, Versions};

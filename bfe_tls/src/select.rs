@@ -124,15 +124,12 @@ fn version(settings: &Settings, hello: &ClientHello) -> Result<(), Refusal> {
     if hello.version < settings.min_version {
         return too_old();
     }
-    if hello.version < TLS12 {
-        // The reference would speak this version, unless the client itself takes it for a fallback.
-        return if hello.suites.contains(&FALLBACK_SCSV) && hello.version < settings.max_version {
-            refused(Alert::InappropriateFallback, hello.version, "client uses an inappropriate fallback")
-        } else {
-            too_old()
-        };
+    // Old versions count as well: the reference would speak them, unless the client itself takes it for a fallback.
+    if hello.suites.contains(&FALLBACK_SCSV) && hello.version < settings.max_version {
+        return refused(Alert::InappropriateFallback, hello.version, "client uses an inappropriate fallback");
     }
-    if settings.max_version < TLS12 || settings.min_version > TLS12 { too_old() } else { Ok(()) }
+    let speaks_12 = (settings.min_version..=settings.max_version).contains(&TLS12);
+    if hello.version < TLS12 || !speaks_12 { too_old() } else { Ok(()) }
 }
 
 /// Where the client stands among all clients, from 0 to 99.

@@ -67,8 +67,9 @@ fn tls_5_27_39_versions() {
         (0x0300, 0x0304, old(0x0302), Err((70, 0x0301))),
         (0x0300, 0x0302, old(0x0303), Err((70, 0x0301))),
         (0x0300, 0x0304, scsv(0x0302), Err((86, 0x0302))),
+        (0x0300, 0x0304, scsv(0x0303), Err((86, 0x0303))),
+        (0x0300, 0x0303, scsv(0x0303), Ok(GCM_P256)),
         (0x0303, 0x0304, scsv(0x0302), Err((70, 0x0301))),
-        (0x0300, 0x0304, scsv(0x0303), Ok(GCM_P256)),
     ] {
         (setup.settings.min_version, setup.settings.max_version) = (min, max);
         assert_eq!(setup.cipher(&hello), want, "{min:x} to {max:x}, {:x}", hello.version);

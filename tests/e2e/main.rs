@@ -18,6 +18,8 @@ mod reload;
 mod security;
 mod senders;
 mod tls;
+mod tls_checklist;
+mod tls_reload;
 mod tls_session_cache;
 mod tunnels;
 mod upstream;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Certificate and key for those names, in PEM.
-fn server_cert(names: &[&str]) -> (String, String) {
+pub(crate) fn server_cert(names: &[&str]) -> (String, String) {
     let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())

@@ -89,12 +89,24 @@ impl TlsClient {
         roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("ok").unwrap()).unwrap();
+        Self::connect_as(to, Arc::new(config))
+    }
+
+    /// Connects with settings of its own.
+    #[must_use]
+    pub fn connect_as(to: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        let tls = ClientConnection::new(config, ServerName::try_from("ok").unwrap()).unwrap();
         let tcp = TcpStream::connect(to).expect("connect to the proxy");
         tcp.set_nodelay(true).unwrap();
         tcp.set_read_timeout(Some(LIMIT)).unwrap();
         tcp.set_write_timeout(Some(LIMIT)).unwrap();
         Self { stream: StreamOwned::new(tls, tcp), buf: Vec::new(), ended: false }
+    }
+
+    /// What TLS knows of the connection.
+    #[must_use]
+    pub fn tls(&self) -> &ClientConnection {
+        &self.stream.conn
     }
 
     /// Connects for HTTP/2, sends preface and settings, and acknowledges those of the proxy.

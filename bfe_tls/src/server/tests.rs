@@ -1,5 +1,6 @@
 use super::*;
 use crate::handshake::{Handshake, HandshakeError};
+use crate::handshake_thread::HandshakeThread;
 use crate::protocol::Protocol;
 use crate::testing::{Made, Tree, authority, revocations, signed};
 use bytes::BytesMut;
@@ -82,6 +83,10 @@ fn server(settings: Settings) -> TlsServer {
     TlsServer::load(settings).unwrap().0
 }
 
+fn thread() -> HandshakeThread {
+    HandshakeThread::start("handshake".into()).unwrap()
+}
+
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
@@ -100,7 +105,7 @@ async fn connect(
         stream.read_u8().await.map(|_| stream)
     };
     let serve = async {
-        let mut handshake = server.handshake(far, BytesMut::new(), &PEER, soon()).await;
+        let mut handshake = server.handshake(&thread(), far, BytesMut::new(), &PEER, soon()).await;
         if let Ok(established) = &mut handshake.result {
             established.stream.write_all(b"!").await.unwrap();
         }
@@ -273,14 +278,17 @@ async fn tls_35_36_37_38_what_is_no_handshake() {
             near.shutdown().await.unwrap();
         }
         let mut got = Vec::new();
-        let (handshake, _) =
-            tokio::join!(server.handshake(far, BytesMut::new(), &PEER, soon()), near.read_to_end(&mut got));
+        let thread = thread();
+        let (handshake, _) = tokio::join!(
+            server.handshake(&thread, far, BytesMut::new(), &PEER, soon()),
+            near.read_to_end(&mut got)
+        );
         assert!(matches!(handshake.result, Err(HandshakeError::Hello(_))), "{sent:?}");
         assert_eq!(got, answer, "{sent:?}");
     }
     let (_near, far) = tokio::io::duplex(1024);
     let deadline = Instant::now() + Duration::from_millis(20);
-    let late = server.handshake(far, BytesMut::new(), &PEER, deadline).await;
+    let late = server.handshake(&thread(), far, BytesMut::new(), &PEER, deadline).await;
     assert!(matches!(late.result, Err(HandshakeError::Timeout)));
 }
 
