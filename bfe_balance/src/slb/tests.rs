@@ -58,7 +58,7 @@ impl BackendList {
         self.pick(Algorithm::Sticky, || hash, never).unwrap().name.to_string()
     }
 
-    fn currents(&self) -> Vec<i64> {
+    fn currents(&mut self) -> Vec<i64> {
         self.gauges.currents().to_vec()
     }
 }
