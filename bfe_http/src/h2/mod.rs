@@ -15,6 +15,9 @@
 //! fingerprint of a client have to be the same, and a request costs less when its fields go from the header
 //! block straight into its head. Where the reference breaks RFC 9113, this follows the RFC.
 //!
+//! A stream can carry another protocol than HTTP, such as WebSocket, where the client has been told so
+//! (RFC 8441): a [`Tunnel`].
+//!
 //! SPDY/3.1 (`spdy`) is other frames around the same streams; `wire` is where the two part.
 //!
 //! Bounds of a connection: streams at once times their windows for request bodies, [`output::HIGH`] for what
@@ -36,8 +39,10 @@ mod response_head;
 mod spdy;
 mod state;
 mod stream;
+mod tunnel;
 mod wire;
 
 pub use connection::{Connection, Settings};
 pub use exchange::StreamExchange;
 pub use state::http2_state;
+pub use tunnel::Tunnel;

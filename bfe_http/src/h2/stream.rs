@@ -55,6 +55,8 @@ pub(super) struct StreamState {
     pub(super) continue_due: bool,
     /// Trailers came.
     pub(super) trailers: bool,
+    /// The client speaks another protocol on it, or wants to.
+    pub(super) is_tunnel: bool,
     /// What wakes the task.
     waker: Waker,
 }
@@ -72,6 +74,7 @@ impl StreamState {
             read: 0,
             continue_due: false,
             trailers: false,
+            is_tunnel: false,
             waker: Waker::noop().clone(),
         }
     }
