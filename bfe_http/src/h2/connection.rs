@@ -128,6 +128,8 @@ pub(super) struct Inner {
     pub(super) connection_credit: u32,
     /// How much of it is given back at once.
     pub(super) credit_at: u32,
+    /// A stream whose client was let send more than its window, see [`Self::may_overdraw`]; 0 for none.
+    pub(super) overdrawn: u32,
     /// SETTINGS that the client has not acknowledged.
     pub(super) unacknowledged: u32,
     /// GOAWAY has been sent: new streams are not heard.
@@ -179,6 +181,7 @@ impl Connection {
             connection_window: i64::from(CONNECTION_WINDOW),
             connection_credit: 0,
             credit_at: CONNECTION_WINDOW / 1024,
+            overdrawn: 0,
             unacknowledged: 0,
             going_away: false,
             resets: Budget::new(streams.saturating_mul(2).max(100), 100),

@@ -20,7 +20,7 @@
 //!
 //! SPDY/3.1 (`spdy`) is other frames around the same streams; `wire` is where the two part.
 //!
-//! Bounds of a connection: streams at once times their windows for request bodies, [`output::HIGH`] for what
+//! Bounds of a connection: streams at once times their windows for request bodies and one frame beyond them, [`output::HIGH`] for what
 //! is on its way out, two times the limit of the header list for a header block, and a [`budget`] for what a
 //! client does without use to anybody.
 

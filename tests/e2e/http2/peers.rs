@@ -92,6 +92,8 @@ fn h2spec_finds_nothing() {
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("146 tests, 146 passed, 0 skipped, 0 failed"), "{printed}");
+    // Releases differ by a case.
+    let all = [145, 146].map(|n| format!("{n} tests, {n} passed, 0 skipped, 0 failed"));
+    assert!(all.iter().any(|all| printed.contains(all)), "{printed}");
     unharmed(&bfe);
 }

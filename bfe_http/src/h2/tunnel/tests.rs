@@ -65,13 +65,20 @@ impl Client {
         Some((head, payload))
     }
 
+    /// The code of the reset that is the next frame.
     async fn reset_code(&mut self) -> Option<u32> {
+        self.reset_of().await.map(|(_, code)| code)
+    }
+
+    /// The same, after its stream.
+    async fn reset_of(&mut self) -> Option<(u32, u32)> {
         let (head, payload) = self.frame().await?;
-        (head.kind == kind::RST_STREAM).then(|| u32::from_be_bytes(payload.try_into().unwrap()))
+        let code = (head.kind == kind::RST_STREAM).then(|| u32::from_be_bytes(payload.try_into().unwrap()));
+        code.map(|code| (head.stream, code))
     }
 }
 
-/// Echoes what comes on `/chat`, to its end; drops other tunnels at once.
+/// Echoes what comes on `/chat`, to its end; keeps `/kept` without reading it; drops other tunnels at once.
 async fn serve(connection: Connection) {
     while let Some((request, exchange)) = poll_fn(|cx| connection.poll_request(cx)).await {
         spawn_local(async move {
@@ -86,6 +93,8 @@ async fn serve(connection: Connection) {
                 if copy(&mut from, &mut to).await.is_ok() {
                     to.shutdown().await.unwrap();
                 }
+            } else if request.url.path.as_ref() == b"/kept" {
+                std::future::pending::<()>().await;
             }
         });
     }
@@ -219,7 +228,7 @@ fn what_breaks_a_tunnel_is_told() {
         assert_eq!(client.frame().await.map(|(head, _)| head.kind), Some(kind::HEADERS));
         client.send(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 3, &block(&[("x", "y")])).await;
         assert_eq!(client.reset_code().await, Some(1));
-        // More than the window: the other streams go on.
+        // The client breaks it: the other streams go on.
         client.open(5, &CONNECT).await;
         assert_eq!(client.frame().await.map(|(head, _)| head.kind), Some(kind::HEADERS));
         client.send(kind::DATA, 0, 5, b"abc").await;
@@ -227,5 +236,30 @@ fn what_breaks_a_tunnel_is_told() {
         client.send(kind::RST_STREAM, 0, 5, &[0, 0, 0, 8]).await;
         client.open(7, &CONNECT).await;
         assert_eq!(client.frame().await.map(|(head, _)| (head.kind, head.stream)), Some((kind::HEADERS, 7)));
+    });
+}
+
+/// RFC 9113, 6.9: a frame that ends beyond the window of its stream is taken, from one stream at a time.
+#[test]
+fn one_frame_may_end_beyond_its_window() {
+    with_client(true, |mut client, _| async move {
+        for stream in [1, 3] {
+            let mut fields = CONNECT.to_vec();
+            fields[3].1 = "/kept";
+            client.open(stream, &fields).await;
+            assert_eq!(client.frame().await.map(|(head, _)| head.kind), Some(kind::HEADERS));
+        }
+        let frame = vec![0; WINDOW as usize + 1000];
+        client.send(kind::DATA, 0, 1, &frame).await;
+        client.send(kind::DATA, 0, 3, &frame).await;
+        assert_eq!(client.reset_of().await, Some((3, 3)));
+        // There is no window left that another frame could begin in.
+        client.send(kind::DATA, 0, 1, b"x").await;
+        assert_eq!(client.reset_of().await, Some((1, 3)));
+        // Once the stream is over, another may.
+        client.open(5, &CONNECT).await;
+        assert_eq!(client.frame().await.map(|(head, _)| head.kind), Some(kind::HEADERS));
+        client.send(kind::DATA, 0, 5, &frame).await;
+        assert_eq!(client.frame().await.map(|(head, _)| (head.kind, head.stream)), Some((kind::DATA, 5)));
     });
 }
