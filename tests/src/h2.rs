@@ -246,6 +246,27 @@ impl TlsClient {
         std::mem::take(&mut self.buf)
     }
 
+    /// Shakes hands, if that has not been done, and gives the protocol that the proxy chose.
+    #[track_caller]
+    pub fn alpn(&mut self) -> Option<&[u8]> {
+        while self.stream.conn.is_handshaking() {
+            self.stream.conn.complete_io(&mut self.stream.sock).expect("a handshake");
+        }
+        self.stream.conn.alpn_protocol()
+    }
+
+    /// Reads until so many bytes have come, and gives them; `None` where the connection ended before.
+    #[track_caller]
+    pub fn try_exact(&mut self, n: usize) -> Option<Vec<u8>> {
+        while self.buf.len() < n {
+            if self.ended {
+                return None;
+            }
+            self.fill();
+        }
+        Some(self.buf.drain(..n).collect())
+    }
+
     /// Reads until so many bytes have come, and gives them.
     #[track_caller]
     pub fn read_exact(&mut self, n: usize) -> Vec<u8> {

@@ -44,5 +44,6 @@ mod wire;
 
 pub use connection::{Connection, Settings};
 pub use exchange::StreamExchange;
+pub use spdy::dictionary as spdy_dictionary;
 pub use state::http2_state;
 pub use tunnel::Tunnel;
