@@ -5,7 +5,7 @@ use super::exchange::StreamExchange;
 use super::fingerprint::Fingerprint;
 use super::frame::{self, Code, flag, kind, setting};
 use super::hpack::{Decoder, Encoder};
-use super::input::{OpenBlock, OpenPayload, Step};
+use super::input::{Fail, OpenBlock, OpenPayload, Step};
 use super::output::{HIGH, Output};
 use super::spdy::{self, Codec};
 use super::stream::StreamState;
@@ -135,6 +135,8 @@ pub(super) struct Inner {
     /// GOAWAY has been sent: new streams are not heard.
     pub(super) going_away: bool,
     pub(super) resets: Budget,
+    /// The client has made us reset more streams than there is a budget for.
+    pub(super) provoked: bool,
     pub(super) empties: Budget,
     pub(super) pings: Budget,
     pub(super) deadline: Deadline,
@@ -185,6 +187,7 @@ impl Connection {
             unacknowledged: 0,
             going_away: false,
             resets: Budget::new(streams.saturating_mul(2).max(100), 100),
+            provoked: false,
             empties: Budget::new(1000, 100),
             pings: Budget::new(10_000, 1000),
             deadline,
@@ -269,6 +272,10 @@ impl Inner {
             }
             let step = if self.spdy.is_some() { self.spdy_step() } else { self.step() };
             match step {
+                _ if self.provoked => {
+                    self.fail(Fail::Calm);
+                    continue;
+                }
                 Ok(Step::Opened(opened)) => return Poll::Ready(Some(opened)),
                 Ok(Step::Next) => continue,
                 Ok(Step::More) => {}
