@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bfe_tests::h2::{TlsClient, block, frame, status};
-use bfe_tests::{Backend, Bfe, Launch, python_module, wait_until};
+use bfe_tests::{Backend, Bfe, Launch, peer, python_module, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -329,15 +329,41 @@ fn a_tunnel_that_is_not_read_costs_little() {
     bfe.wait_idle();
 }
 
-#[test]
-fn libraries_talk_through_it() {
-    let Some(python) = python_module("h2.connection, websockets.asyncio.server") else { return };
+/// A server that is a library's.
+fn library(python: &Path) -> (Backend, Running) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/websocket_peer.py");
     let mut backend = Backend::refusing();
     backend.free_port();
     let port = backend.port();
-    let _server =
-        Running::start(Command::new(&python).arg(&script).args(["server", &port.to_string()]), port);
+    let server = Running::start(Command::new(python).arg(script).args(["server", &port.to_string()]), port);
+    (backend, server)
+}
+
+#[test]
+fn a_browser_talks_through_it() {
+    let Some(chromium) = peer("chromium") else { return };
+    let Some(python) = python_module("websockets.asyncio.server") else { return };
+    let (backend, _server) = library(&python);
+    let bfe = Bfe::start(&tree(&backend).sections(ON));
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(chromium)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom"])
+        .args(["--ignore-certificate-errors", "--no-proxy-server", "--host-resolver-rules=MAP ok 127.0.0.1"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("https://ok:{}/page", bfe.https_addr().port()))
+        .output()
+        .unwrap();
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("200003 came, to the end"), "{page} {output:?}");
+    let counters = bfe.counters("proxy_state");
+    assert_eq!((counters["WSS_CLIENT_CONN_SERVED"], counters["HTTPS_CLIENT_CONN_SERVED"]), (1, 0));
+    bfe.wait_idle();
+}
+
+#[test]
+fn libraries_talk_through_it() {
+    let Some(python) = python_module("h2.connection, websockets.asyncio.server") else { return };
+    let (backend, _server) = library(&python);
     let bfe = Bfe::start(&tree(&backend).sections(ON));
     let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/websocket_over_h2.py");
     let output = Command::new(&python)
