@@ -72,7 +72,8 @@ fn floods_end_with_enhance_your_calm() {
     let backend = backend();
     let bfe = Bfe::start(&tree(&backend));
     type Piece = Box<dyn FnMut(u32) -> Vec<u8>>;
-    let floods: [(&str, fn() -> Piece); 9] = [
+    type Make = fn() -> Piece;
+    let floods: [(&str, Make); 9] = [
         ("resets", || {
             let head = block(&get("/held"));
             Box::new(move |i| [frame(1, 5, 2 * i + 1, &head), frame(3, 0, 2 * i + 1, &[0, 0, 0, 8])].concat())
