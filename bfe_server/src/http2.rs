@@ -75,7 +75,8 @@ async fn request(
     exchange: StreamExchange,
 ) {
     if exchange.protocol().is_some() {
-        return websocket::serve_stream(&worker, &session, http, exchange).await;
+        // Rare, and not to make the tasks of requests larger.
+        return Box::pin(websocket::serve_stream(&worker, &session, http, exchange)).await;
     }
     let mut req = Request::new(session, http);
     let after = exchange.watch(pipeline::serve(&worker, &mut req, &exchange)).await;
