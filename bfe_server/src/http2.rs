@@ -4,6 +4,7 @@
 use crate::connection::finish;
 use crate::pipeline::{self, After};
 use crate::state::{Active, of_connections, proxy_state as s};
+use crate::websocket;
 use crate::worker::{Place, Worker};
 use bfe_basic::{Proto, Request, Session};
 use bfe_http::h1::Stream;
@@ -45,6 +46,7 @@ fn settings(worker: &Worker, params: ProtocolParams) -> Settings {
         max_uri_bytes: server.max_header_uri_bytes,
         client_read_timeout: server.client_read_timeout,
         graceful_timeout: server.graceful_shutdown_timeout,
+        extended_connect: worker.config().https_basic.enable_http2_websocket,
     }
 }
 
@@ -65,13 +67,17 @@ async fn next(
     .await
 }
 
-/// Serves one request.
+/// Serves one request, or a stream that is to carry another protocol.
 async fn request(
     worker: Rc<Worker>,
     session: Rc<Session>,
     http: bfe_http::Request,
     exchange: StreamExchange,
 ) {
+    if exchange.protocol().is_some() {
+        // Rare, and not to make the tasks of requests larger.
+        return Box::pin(websocket::serve_stream(&worker, &session, http, exchange)).await;
+    }
     let mut req = Request::new(session, http);
     let after = exchange.watch(pipeline::serve(&worker, &mut req, &exchange)).await;
     exchange.finish(after != After::Keep).await;

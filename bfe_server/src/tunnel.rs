@@ -88,21 +88,58 @@ fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
     worker.balance().lookup(&cluster)?.balance(req).ok()
 }
 
+/// What is left of a tunnel.
+pub(crate) struct Ended {
+    pub(crate) backend: Stream,
+    /// The client's side was reset, or could not be read or written for another reason.
+    pub(crate) client_broke: bool,
+}
+
 /// Passes bytes both ways until one side ends; the other is told, and gets a moment for its last bytes.
-pub(crate) async fn run(client: Stream, backend: Stream, counters: &Counters) {
+pub(crate) async fn run(
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    backend: Stream,
+    counters: &Counters,
+) -> Ended {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_backend, mut to_backend) = split(backend);
     let passed = |counter| Passed { bytes: Cell::new(0), counters, counter };
-    let mut up = std::pin::pin!(passed(counters.received).run(&mut from_client, &mut to_backend));
-    let mut down = std::pin::pin!(passed(counters.sent).run(&mut from_backend, &mut to_client));
-    let up_ended = tokio::select! {
-        () = &mut up => true,
-        () = &mut down => false,
+    let (first, end, second) = {
+        let up =
+            async { passed(counters.received).run(&mut from_client, &mut to_backend).await.of_client(true) };
+        let down =
+            async { passed(counters.sent).run(&mut from_backend, &mut to_client).await.of_client(false) };
+        let (mut up, mut down) = (std::pin::pin!(up), std::pin::pin!(down));
+        let (first, up_ended) = tokio::select! {
+            broke = &mut up => (broke, true),
+            broke = &mut down => (broke, false),
+        };
+        // Both sockets are there for that time in any case, as with the reference.
+        let end = Instant::now() + LAST_BYTES;
+        let second = if up_ended { timeout_at(end, down).await } else { timeout_at(end, up).await };
+        (first, end, second)
     };
-    // Both sockets are there for that time in any case, as with the reference.
-    let end = Instant::now() + LAST_BYTES;
-    let _ = if up_ended { timeout_at(end, down).await } else { timeout_at(end, up).await };
     sleep_until(end).await;
+    Ended { backend: from_backend.unsplit(to_backend), client_broke: first || second.unwrap_or(false) }
+}
+
+/// How a direction ended.
+enum Way {
+    /// With the end of what there was to read.
+    Through,
+    CannotRead,
+    CannotWrite,
+}
+
+impl Way {
+    /// Whether it was the client that broke; `up` is the way from it.
+    fn of_client(&self, up: bool) -> bool {
+        match self {
+            Self::Through => false,
+            Self::CannotRead => up,
+            Self::CannotWrite => !up,
+        }
+    }
 }
 
 /// Bytes that have been passed on one way.
@@ -114,27 +151,27 @@ struct Passed<'c> {
 
 impl Passed<'_> {
     /// Passes bytes on to their end.
-    async fn run(self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
-        if let Err(e) = self.pass(from, to).await {
-            log::debug!("tunnel: {e}");
-            (self.counters.group)().inc(self.counters.transfer);
-        }
+    async fn run(self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> Way {
+        let Err((way, e)) = self.pass(from, to).await else { return Way::Through };
+        log::debug!("tunnel: {e}");
+        (self.counters.group)().inc(self.counters.transfer);
+        way
     }
 
     async fn pass(
         &self,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
-    ) -> io::Result<()> {
+    ) -> Result<(), (Way, io::Error)> {
         let mut buf = vec![0; BUFFER];
         loop {
-            let n = from.read(&mut buf).await?;
+            let n = from.read(&mut buf).await.map_err(|e| (Way::CannotRead, e))?;
             if n == 0 {
                 let _ = to.shutdown().await;
                 return Ok(());
             }
-            to.write_all(buf.get(..n).unwrap_or_default()).await?;
-            to.flush().await?;
+            to.write_all(buf.get(..n).unwrap_or_default()).await.map_err(|e| (Way::CannotWrite, e))?;
+            to.flush().await.map_err(|e| (Way::CannotWrite, e))?;
             self.bytes.set(self.bytes.get() + n as u64);
         }
     }

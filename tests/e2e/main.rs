@@ -17,6 +17,7 @@ mod programs;
 mod reload;
 mod security;
 mod senders;
+mod spdy;
 mod tls;
 mod tls_checklist;
 mod tls_reload;

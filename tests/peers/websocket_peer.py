@@ -1,10 +1,12 @@
-"""A WebSocket server that echoes, and a client that goes through a proxy to it.
+"""A WebSocket server that echoes, and a client that goes through a proxy to it. For browsers there is a page that
+opens a WebSocket and shows what comes back.
 
     websocket_peer.py server PORT
     websocket_peer.py client URI [CA_FILE]      wss:// where there is a certificate to trust
 """
 
 import asyncio
+import http
 import os
 import ssl
 import sys
@@ -20,8 +22,25 @@ async def echo(connection):
             await connection.close(4001, "as you say")
 
 
+PAGE = """<!doctype html><title>page</title><body>nothing came<script>
+const socket = new WebSocket(`wss://${location.host}/`);
+socket.onopen = () => socket.send("x".repeat(200000) + "end");
+socket.onmessage = event => document.body.textContent = `${event.data.length} came, to the ${event.data.slice(-3)}`;
+socket.onerror = () => document.body.textContent = "an error";
+</script>"""
+
+
+def page(connection, request):
+    if request.path != "/page":
+        return None
+    response = connection.respond(http.HTTPStatus.OK, PAGE)
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "text/html"
+    return response
+
+
 async def run_server(port):
-    async with serve(echo, "127.0.0.1", port, max_size=None) as server:
+    async with serve(echo, "127.0.0.1", port, max_size=None, process_request=page) as server:
         await server.serve_forever()
 
 

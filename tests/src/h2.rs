@@ -73,6 +73,38 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The status that the header block of a response begins with; 0 where there is none.
+#[must_use]
+pub fn status(block: &[u8]) -> u16 {
+    // A change of the size of the dynamic table may come first.
+    let at = block.iter().position(|b| b & 0xe0 != 0x20).unwrap_or_default();
+    match block.get(at..) {
+        Some([indexed @ 0x88..=0x8e, ..]) => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        Some([0x08 | 0x18 | 0x48, length, digits @ ..]) => {
+            let digits = &digits[..usize::from(length & 0x7f)];
+            if length & 0x80 == 0 { number(digits) } else { number(&huffman_digits(digits)) }
+        }
+        _ => 0,
+    }
+}
+
+fn number(digits: &[u8]) -> u16 {
+    std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or_default()
+}
+
+/// Three digits in their code: 0 to 2 are 5 bits long, the others 6.
+fn huffman_digits(coded: &[u8]) -> [u8; 3] {
+    let mut bits = coded.iter().fold(0u64, |all, b| all << 8 | u64::from(*b)) << (64 - 8 * coded.len());
+    [(); 3].map(|()| {
+        let (digit, length) = match bits >> 59 {
+            short @ 0..=2 => (short, 5),
+            _ => ((bits >> 58) - 0b01_1001 + 3, 6),
+        };
+        bits <<= length;
+        b'0' + u8::try_from(digit).unwrap()
+    })
+}
+
 /// A connection to the TLS port of the proxy.
 pub struct TlsClient {
     stream: StreamOwned<ClientConnection, TcpStream>,
@@ -188,8 +220,7 @@ impl TlsClient {
             let frame = self.find(|f| f.stream == stream)?;
             match frame.kind {
                 0 => body.extend_from_slice(&frame.payload),
-                // Field 8 of the static table; a change of the size of the dynamic one may come first.
-                1 => ok = frame.payload.iter().find(|b| **b & 0xe0 != 0x20) == Some(&0x88),
+                1 => ok = status(&frame.payload) == 200,
                 3 => return None,
                 _ => {}
             }
@@ -225,6 +256,27 @@ impl TlsClient {
             self.fill();
         }
         std::mem::take(&mut self.buf)
+    }
+
+    /// Shakes hands, if that has not been done, and gives the protocol that the proxy chose.
+    #[track_caller]
+    pub fn alpn(&mut self) -> Option<&[u8]> {
+        while self.stream.conn.is_handshaking() {
+            self.stream.conn.complete_io(&mut self.stream.sock).expect("a handshake");
+        }
+        self.stream.conn.alpn_protocol()
+    }
+
+    /// Reads until so many bytes have come, and gives them; `None` where the connection ended before.
+    #[track_caller]
+    pub fn try_exact(&mut self, n: usize) -> Option<Vec<u8>> {
+        while self.buf.len() < n {
+            if self.ended {
+                return None;
+            }
+            self.fill();
+        }
+        Some(self.buf.drain(..n).collect())
     }
 
     /// Reads until so many bytes have come, and gives them.

@@ -21,7 +21,7 @@
 //! - [`Bfe`] is a process: monitor port, reloads, signals, memory, descriptors, logs.
 //! - [`Backend`] is a scripted server: bytes, pauses, resets; it records all bytes of all connections.
 //! - [`Client`] is a raw connection: what is sent is what the test says, byte by byte.
-//! - [`h2::TlsClient`] is the same over TLS, in frames of HTTP/2 or not.
+//! - [`h2::TlsClient`] is the same over TLS, in frames of HTTP/2 or not; [`spdy::SpdyClient`] in those of SPDY.
 //! - [`wait_until`] is how a test waits: for something that can be seen, with a deadline, never for a time.
 //!
 //! The binary is the one of the same build profile; it is built once for each run. The environment variable
@@ -41,6 +41,7 @@ mod peers;
 mod process;
 mod reply;
 mod response;
+pub mod spdy;
 mod tls_files;
 mod tree;
 mod wait;

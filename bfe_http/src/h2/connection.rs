@@ -5,7 +5,7 @@ use super::exchange::StreamExchange;
 use super::fingerprint::Fingerprint;
 use super::frame::{self, Code, flag, kind, setting};
 use super::hpack::{Decoder, Encoder};
-use super::input::{OpenBlock, OpenPayload, Step};
+use super::input::{Fail, OpenBlock, OpenPayload, Step};
 use super::output::{HIGH, Output};
 use super::spdy::{self, Codec};
 use super::stream::StreamState;
@@ -13,7 +13,7 @@ use super::wire::Event;
 use crate::h1::Stream;
 use crate::h1::timer::Deadline;
 use crate::{Request, buffer};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub client_read_timeout: Duration,
     /// `GracefulShutdownTimeout`: from GOAWAY to the end.
     pub graceful_timeout: Duration,
+    /// Whether clients may ask for another protocol on a stream (RFC 8441). SPDY has no such thing.
+    pub extended_connect: bool,
 }
 
 impl Settings {
@@ -126,11 +128,15 @@ pub(super) struct Inner {
     pub(super) connection_credit: u32,
     /// How much of it is given back at once.
     pub(super) credit_at: u32,
+    /// A stream whose client was let send more than its window, see [`Self::may_overdraw`]; 0 for none.
+    pub(super) overdrawn: u32,
     /// SETTINGS that the client has not acknowledged.
     pub(super) unacknowledged: u32,
     /// GOAWAY has been sent: new streams are not heard.
     pub(super) going_away: bool,
     pub(super) resets: Budget,
+    /// The client has made us reset more streams than there is a budget for.
+    pub(super) provoked: bool,
     pub(super) empties: Budget,
     pub(super) pings: Budget,
     pub(super) deadline: Deadline,
@@ -177,9 +183,11 @@ impl Connection {
             connection_window: i64::from(CONNECTION_WINDOW),
             connection_credit: 0,
             credit_at: CONNECTION_WINDOW / 1024,
+            overdrawn: 0,
             unacknowledged: 0,
             going_away: false,
             resets: Budget::new(streams.saturating_mul(2).max(100), 100),
+            provoked: false,
             empties: Budget::new(1000, 100),
             pings: Budget::new(10_000, 1000),
             deadline,
@@ -213,7 +221,8 @@ impl Connection {
         let step = self.inner.borrow_mut().poll_drive(cx);
         step.map(|opened| {
             opened.map(|opened| {
-                let exchange = StreamExchange::new(&self.inner, opened.id, opened.request.method.as_ref());
+                let method = opened.request.method.as_ref();
+                let exchange = StreamExchange::new(&self.inner, opened.id, method, opened.protocol);
                 let mut request = opened.request;
                 if opened.has_body {
                     request.body = exchange.request_body();
@@ -243,6 +252,8 @@ pub(super) struct Opened {
     pub(super) id: u32,
     pub(super) request: Box<Request>,
     pub(super) has_body: bool,
+    /// What the client wants to speak on the stream; empty where it is HTTP.
+    pub(super) protocol: Bytes,
 }
 
 // === impl Inner ===
@@ -261,6 +272,10 @@ impl Inner {
             }
             let step = if self.spdy.is_some() { self.spdy_step() } else { self.step() };
             match step {
+                _ if self.provoked => {
+                    self.fail(Fail::Calm);
+                    continue;
+                }
                 Ok(Step::Opened(opened)) => return Poll::Ready(Some(opened)),
                 Ok(Step::Next) => continue,
                 Ok(Step::More) => {}
@@ -349,14 +364,17 @@ impl Inner {
 
     /// The preface has come: now we speak.
     pub(super) fn greet(&mut self) {
+        // A setting that is not there says as much as 0.
         let settings = [
             (setting::MAX_FRAME_SIZE, u32::try_from(MAX_FRAME).unwrap_or_default()),
             (setting::MAX_CONCURRENT_STREAMS, self.settings.max_streams),
             (setting::MAX_HEADER_LIST_SIZE, u32::try_from(self.settings.max_list()).unwrap_or(u32::MAX)),
             (setting::INITIAL_WINDOW_SIZE, self.settings.window),
+            (setting::ENABLE_CONNECT_PROTOCOL, 1),
         ];
+        let told = settings.len() - usize::from(!self.settings.extended_connect);
         let out = self.out.frames();
-        frame::push_settings(out, &settings);
+        frame::push_settings(out, settings.get(..told).unwrap_or_default());
         frame::push_numbers(out, kind::WINDOW_UPDATE, 0, &[CONNECTION_WINDOW - FIRST_WINDOW]);
         self.unacknowledged = 1;
         self.stage = Stage::FirstFrame;

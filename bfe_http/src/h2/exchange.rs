@@ -7,6 +7,7 @@ use super::wire::Event;
 use crate::h1::server::{SendOptions, Sent};
 use crate::h1::timer::Deadline;
 use crate::{Body, Exchange, Response};
+use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,6 +20,7 @@ pub struct StreamExchange {
     pub(super) inner: Rc<RefCell<Inner>>,
     pub(super) id: u32,
     pub(super) is_head: bool,
+    protocol: Bytes,
     /// A response has been handed over.
     pub(super) responded: Cell<bool>,
     /// What of it waits for the end of the request.
@@ -28,11 +30,12 @@ pub struct StreamExchange {
 }
 
 impl StreamExchange {
-    pub(super) fn new(inner: &Rc<RefCell<Inner>>, id: u32, method: &[u8]) -> Self {
+    pub(super) fn new(inner: &Rc<RefCell<Inner>>, id: u32, method: &[u8], protocol: Bytes) -> Self {
         Self {
             inner: Rc::clone(inner),
             id,
             is_head: method == b"HEAD",
+            protocol,
             responded: Cell::new(false),
             rest: RefCell::default(),
             read_deadline: RefCell::default(),
@@ -42,6 +45,25 @@ impl StreamExchange {
 
     pub(super) fn request_body(&self) -> Body {
         Body::Stream(Box::new(RequestBody::new(Rc::clone(&self.inner), self.id)))
+    }
+
+    /// What the client wants to speak on this stream in place of HTTP (RFC 8441); it waits for an answer to that.
+    /// See [`into_tunnel`](Self::into_tunnel). `None` for a request.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&[u8]> {
+        (!self.protocol.is_empty()).then_some(&self.protocol)
+    }
+
+    /// Waits until the stream is over because its client has gone, or has broken the rules.
+    pub async fn gone(&self) {
+        poll_fn(|cx| match self.inner.borrow_mut().streams.get_mut(&self.id) {
+            Some(stream) if !stream.is_closed() => {
+                stream.wait(cx);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        })
+        .await;
     }
 
     /// Does `work`, which serves the request. When the client takes too long over its body, or over the

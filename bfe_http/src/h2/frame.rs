@@ -36,6 +36,7 @@ pub(super) mod setting {
     pub(in crate::h2) const INITIAL_WINDOW_SIZE: u16 = 4;
     pub(in crate::h2) const MAX_FRAME_SIZE: u16 = 5;
     pub(in crate::h2) const MAX_HEADER_LIST_SIZE: u16 = 6;
+    pub(in crate::h2) const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 }
 
 /// Error codes (RFC 9113, 7).
@@ -47,6 +48,7 @@ pub(super) enum Code {
     FlowControl = 3,
     StreamClosed = 5,
     FrameSize = 6,
+    Cancel = 8,
     Compression = 9,
     EnhanceYourCalm = 11,
 }

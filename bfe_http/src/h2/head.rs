@@ -31,6 +31,9 @@ pub(super) struct Collector<'a> {
     scheme: Option<Range>,
     authority: Option<Range>,
     path: Option<Range>,
+    protocol: Option<Range>,
+    /// `:protocol` is known, as the client has been told.
+    pub(super) extended_connect: bool,
     /// How much more there may be.
     room: usize,
     max_path: usize,
@@ -55,6 +58,8 @@ impl<'a> Collector<'a> {
             scheme: None,
             authority: None,
             path: None,
+            protocol: None,
+            extended_connect: false,
             room: max_list,
             max_path,
             size: 0,
@@ -71,6 +76,13 @@ impl<'a> Collector<'a> {
 
     fn pseudo(&mut self, name: &[u8], value: &[u8]) {
         let initial = match name {
+            b":protocol" if self.extended_connect => {
+                let value = self.keep(value);
+                if self.protocol.replace(value).is_some() || !self.header.is_empty() {
+                    self.refuse();
+                }
+                return;
+            }
             b":method" => 'm',
             b":scheme" => 's',
             b":authority" => 'a',
@@ -96,7 +108,8 @@ impl<'a> Collector<'a> {
 
     /// Whether there are only fields, as in trailers.
     pub(super) fn is_trailers(&self) -> bool {
-        [self.method, self.scheme, self.authority, self.path].iter().all(Option::is_none)
+        let pseudo = [self.method, self.scheme, self.authority, self.path, self.protocol];
+        pseudo.iter().all(Option::is_none)
     }
 
     /// The request of the block. `ended` where it has no body.
@@ -116,11 +129,17 @@ impl<'a> Collector<'a> {
             method => method,
         };
         let (scheme, authority, path) = (of(self.scheme), of(self.authority), of(self.path));
+        let protocol = of(self.protocol);
+        let connects = method.as_ref() == b"CONNECT";
+        // Only CONNECT can ask for another protocol, and of a host (RFC 8441, 4).
+        if self.protocol.is_some() && (!connects || protocol.is_empty() || authority.is_empty()) {
+            return Err(Fault::Malformed);
+        }
         let mut header = self.header.with_head(head.clone());
         if !is_visible(&method) || !is_visible(&path) || breaks_the_connection_rules(&header) {
             return Err(Fault::Malformed);
         }
-        let (url, request_uri) = if method.as_ref() == b"CONNECT" {
+        let (url, request_uri) = if connects && protocol.is_empty() {
             if self.scheme.is_some() || self.path.is_some() || authority.is_empty() {
                 return Err(Fault::Malformed);
             }
@@ -142,6 +161,10 @@ impl<'a> Collector<'a> {
         join_cookies(&mut header);
         let trailers = declared_trailers(&mut header);
         let expects = header.get("Expect") == Some(b"100-continue") && header.del("Expect");
+        if !protocol.is_empty() {
+            // What goes through a tunnel has no length.
+            header.del("Content-Length");
+        }
         let length = content_length(&header)?;
         let content_length = if ended { 0 } else { length.unwrap_or(-1) };
         let request = Request {
@@ -162,7 +185,7 @@ impl<'a> Collector<'a> {
                 ..RequestState::default()
             },
         };
-        Ok(Parts { request, expects })
+        Ok(Parts { request, expects, protocol })
     }
 }
 
@@ -171,6 +194,8 @@ pub(super) struct Parts {
     pub(super) request: Request,
     /// The client waits for `100 Continue`.
     pub(super) expects: bool,
+    /// What the client wants to speak on the stream; empty where it is HTTP.
+    pub(super) protocol: Bytes,
 }
 
 impl Sink for Collector<'_> {

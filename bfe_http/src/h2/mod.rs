@@ -15,9 +15,12 @@
 //! fingerprint of a client have to be the same, and a request costs less when its fields go from the header
 //! block straight into its head. Where the reference breaks RFC 9113, this follows the RFC.
 //!
+//! A stream can carry another protocol than HTTP, such as WebSocket, where the client has been told so
+//! (RFC 8441): a [`Tunnel`].
+//!
 //! SPDY/3.1 (`spdy`) is other frames around the same streams; `wire` is where the two part.
 //!
-//! Bounds of a connection: streams at once times their windows for request bodies, [`output::HIGH`] for what
+//! Bounds of a connection: streams at once times their windows for request bodies and one frame beyond them, [`output::HIGH`] for what
 //! is on its way out, two times the limit of the header list for a header block, and a [`budget`] for what a
 //! client does without use to anybody.
 
@@ -36,8 +39,11 @@ mod response_head;
 mod spdy;
 mod state;
 mod stream;
+mod tunnel;
 mod wire;
 
 pub use connection::{Connection, Settings};
 pub use exchange::StreamExchange;
+pub use spdy::dictionary as spdy_dictionary;
 pub use state::http2_state;
+pub use tunnel::Tunnel;

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -258,40 +258,9 @@ impl Inner {
     fn poll_data(&mut self, cx: &Context<'_>, id: u32, data: &mut Bytes, end: bool) -> Poll<Result<(), Why>> {
         let mut turn = TURN;
         loop {
-            let room = self.out.room();
-            let Some(stream) = self.streams.get_mut(&id) else { return Poll::Ready(Err(Why::Gone)) };
-            if let Phase::Closed(why) = stream.phase {
-                return Poll::Ready(Err(why));
-            }
-            let window = usize::try_from(stream.send_window).unwrap_or_default();
-            let of_all = usize::try_from(self.send_window).unwrap_or_default();
-            let bytes = data.len().min(window).min(of_all).min(room).min(frame::DEFAULT_MAX);
-            if bytes == 0 && !data.is_empty() {
-                stream.wait(cx);
-                if window > 0 && !self.out.waiting.contains(&id) {
-                    self.out.waiting.push_back(id);
-                }
-                self.wake_writer();
-                return Poll::Pending;
-            }
-            if !self.out.waiting.is_empty() && turn == 0 {
-                // Others have waited longer.
-                stream.wait(cx);
-                self.out.waiting.push_back(id);
-                self.wake_next();
-                self.wake_writer();
-                return Poll::Pending;
-            }
+            let bytes = ready!(self.poll_piece(cx, id, data, end, turn == 0))?;
             turn = turn.saturating_sub(bytes);
-            let is_last = end && bytes == data.len();
-            if bytes > 0 || is_last {
-                let counted = i64::try_from(bytes).unwrap_or(i64::MAX);
-                stream.send_window -= counted;
-                self.send_window -= counted;
-                self.push_data_head(id, bytes, is_last);
-                self.out.frames().extend_from_slice(data.get(..bytes).unwrap_or_default());
-                data.advance(bytes);
-            }
+            data.advance(bytes);
             if data.is_empty() {
                 self.wake_next();
                 self.wake_writer();
@@ -300,8 +269,52 @@ impl Inner {
         }
     }
 
+    /// Appends one frame with as much of `data` as the client takes now, and says how much that was: all of it,
+    /// or more than nothing. Who is to `yield_turn` lets others go first that have waited longer.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &Context<'_>,
+        id: u32,
+        data: &[u8],
+        end: bool,
+        yield_turn: bool,
+    ) -> Poll<Result<usize, Why>> {
+        let room = self.out.room();
+        let Some(stream) = self.streams.get_mut(&id) else { return Poll::Ready(Err(Why::Gone)) };
+        if let Phase::Closed(why) = stream.phase {
+            return Poll::Ready(Err(why));
+        }
+        let window = usize::try_from(stream.send_window).unwrap_or_default();
+        let of_all = usize::try_from(self.send_window).unwrap_or_default();
+        let bytes = data.len().min(window).min(of_all).min(room).min(frame::DEFAULT_MAX);
+        if bytes == 0 && !data.is_empty() {
+            stream.wait(cx);
+            if window > 0 && !self.out.waiting.contains(&id) {
+                self.out.waiting.push_back(id);
+            }
+            self.wake_writer();
+            return Poll::Pending;
+        }
+        if !self.out.waiting.is_empty() && yield_turn {
+            stream.wait(cx);
+            self.out.waiting.push_back(id);
+            self.wake_next();
+            self.wake_writer();
+            return Poll::Pending;
+        }
+        let is_last = end && bytes == data.len();
+        if bytes > 0 || is_last {
+            let counted = i64::try_from(bytes).unwrap_or(i64::MAX);
+            stream.send_window -= counted;
+            self.send_window -= counted;
+            self.push_data_head(id, bytes, is_last);
+            self.out.frames().extend_from_slice(data.get(..bytes).unwrap_or_default());
+        }
+        Poll::Ready(Ok(bytes))
+    }
+
     /// The response has been sent whole. A client that is still sending need not go on.
-    fn done(&mut self, id: u32) {
+    pub(super) fn done(&mut self, id: u32) {
         match self.streams.get(&id).map(|s| s.phase) {
             Some(Phase::Open) => self.reset(id, Code::None, Why::Done),
             Some(Phase::Ended) => self.close_stream(id, Why::Done),

@@ -79,6 +79,27 @@ impl Inner {
         self.wake_writer();
     }
 
+    /// Appends the agreement to speak another protocol on a stream. It has no body, so nothing tells its type
+    /// and length (RFC 9110, 9.3.6).
+    pub(super) fn push_agreement(&mut self, id: u32, header: &Header) {
+        let mut block = std::mem::take(&mut self.block_out);
+        self.encoder.begin(&mut block);
+        self.encoder.status(&mut block, 200);
+        let mut size = push_fields(&mut self.encoder, &mut block, header);
+        if !header.contains("Date") {
+            let date = http_date();
+            size += 4 + date.len();
+            self.encoder.field(&mut block, b"date", &date);
+        }
+        let counters = http2_state::group();
+        counters.add(http2_state::H2_RES_HEADER_ORIGINAL_SIZE, size as u64);
+        counters.add(http2_state::H2_RES_HEADER_COMPRESS_SIZE, block.len() as u64);
+        self.push_block(id, &block, false);
+        block.clear();
+        self.block_out = block;
+        self.wake_writer();
+    }
+
     /// Appends the fields after a body; they end the stream.
     pub(super) fn push_trailers(&mut self, id: u32, trailers: &Header) {
         if self.spdy.is_some() {

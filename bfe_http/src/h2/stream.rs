@@ -55,6 +55,8 @@ pub(super) struct StreamState {
     pub(super) continue_due: bool,
     /// Trailers came.
     pub(super) trailers: bool,
+    /// The client speaks another protocol on it, or wants to.
+    pub(super) is_tunnel: bool,
     /// What wakes the task.
     waker: Waker,
 }
@@ -72,6 +74,7 @@ impl StreamState {
             read: 0,
             continue_due: false,
             trailers: false,
+            is_tunnel: false,
             waker: Waker::noop().clone(),
         }
     }
@@ -169,8 +172,12 @@ impl Inner {
         }
     }
 
-    /// Tells the client that a stream is over, and why.
+    /// Tells the client that a stream is over, and why. To break the rules of a request that is under way costs
+    /// the client as much as a reset of its own.
     pub(super) fn reset(&mut self, id: u32, code: Code, why: Why) {
+        if why == Why::Refused && self.streams.get(&id).is_some_and(|s| !s.is_closed()) {
+            self.provoked |= !self.resets.take();
+        }
         self.push_reset(id, code);
         self.wake_writer();
         self.close_stream(id, why);

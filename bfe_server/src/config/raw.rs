@@ -105,6 +105,8 @@ section! {
         max_tls_version: String = String::new(), string "MaxTlsVersion";
         min_tls_version: String = String::new(), string "MinTlsVersion";
         enable_sslv2_client_hello: bool = true, bool "EnableSslv2ClientHello";
+        // Not a key of the original.
+        enable_http2_websocket: bool = false, bool "EnableHttp2Websocket";
     }
 }
 

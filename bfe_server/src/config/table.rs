@@ -192,6 +192,8 @@ pub struct HttpsBasicConf {
     pub min_tls_version: TlsVersion,
     /// Whether a hello in SSLv2 form is taken.
     pub enable_sslv2_client_hello: bool,
+    /// Whether clients may ask for a WebSocket on a stream of HTTP/2 (RFC 8441).
+    pub enable_http2_websocket: bool,
 }
 
 /// `[SessionCache]` (config 3.3), where it is enabled.

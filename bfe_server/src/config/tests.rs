@@ -331,6 +331,17 @@ fn cfg_47_cipher_groups() {
 }
 
 #[test]
+fn websocket_over_http2_is_off_unless_it_is_on() {
+    for (line, on) in
+        [("", false), ("EnableHttp2Websocket = true", true), ("enablehttp2websocket = off", false)]
+    {
+        let https = accepted(&format!("[HttpsBasic]\n{line}")).https_basic;
+        assert_eq!(https.enable_http2_websocket, on, "{line}");
+    }
+    assert!(load("[HttpsBasic]\nEnableHttp2Websocket = perhaps").is_err());
+}
+
+#[test]
 fn tls_4_5_settings_without_effect_are_told() {
     for (line, says) in [
         ("", None),

@@ -1,8 +1,10 @@
-//! HTTP/2 on the HTTPS port: other people's clients, floods, and what a client may put into a request.
+//! HTTP/2 on the HTTPS port: other people's clients, floods, what a client may put into a request,
+//! and WebSocket.
 
 mod floods;
 mod peers;
 mod streams;
+mod websocket;
 
 use bfe_tests::h2::{TlsClient, get};
 use bfe_tests::{Backend, Bfe, Tree};

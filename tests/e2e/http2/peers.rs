@@ -1,6 +1,6 @@
 //! curl, nghttp, h2load and h2spec as clients.
 
-use super::tree;
+use super::{tree, unharmed};
 use bfe_tests::{Backend, Bfe, Reply, peer, rare_peer};
 use std::process::Command;
 
@@ -79,21 +79,21 @@ fn nghttp_with_priorities_and_trailers() {
     bfe.wait_idle();
 }
 
-/// The conformance suite. It takes two answers of a server that allows frames of 1 MiB for wrong.
+/// The conformance suite, whole. One of its cases sends a header block of five fields and takes it for a frame
+/// beyond the limit; the limit announced is 1 MiB, so the fields have to be large enough for that.
 #[test]
 fn h2spec_finds_nothing() {
     let Some(h2spec) = rare_peer("h2spec") else { return };
     let backend = Backend::ok("hello");
     let bfe = Bfe::start(&tree(&backend).host("p", "127.0.0.1"));
     let output = Command::new(h2spec)
-        .args(["--tls", "--insecure", "--timeout", "2", "--host", "127.0.0.1", "--port"])
-        .arg(bfe.https_addr().port().to_string())
+        .args(["--tls", "--insecure", "--timeout", "2", "--max-header-length", "250000"])
+        .args(["--host", "127.0.0.1", "--port", &bfe.https_addr().port().to_string()])
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
-    let (_, failures) = printed.split_once("Failures:").unwrap_or(("", ""));
-    let failed: Vec<_> = failures.lines().filter(|l| l.contains('×')).map(str::trim).collect();
-    let known = ["Sends a DATA frame with 2^14 octets in length", "that exceeds the SETTINGS_MAX_FRAME_SIZE"];
-    let news: Vec<_> = failed.iter().filter(|f| !known.iter().any(|k| f.ends_with(k))).collect();
-    assert!(news.is_empty() && printed.contains("tests,"), "{printed}");
+    // Releases differ by a case.
+    let all = [145, 146].map(|n| format!("{n} tests, {n} passed, 0 skipped, 0 failed"));
+    assert!(all.iter().any(|all| printed.contains(all)), "{printed}");
+    unharmed(&bfe);
 }

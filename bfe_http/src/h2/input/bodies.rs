@@ -56,15 +56,19 @@ impl Inner {
         if bytes == 0 && !head.has(flag::END_STREAM) && !self.empties.take() {
             return Err(Fail::Calm);
         }
+        let may_overdraw = self.may_overdraw();
         let refused = match self.streams.get_mut(&head.stream) {
             Some(stream) if stream.phase == Phase::Open => {
                 stream.received += bytes as u64;
-                if length > stream.window {
+                if length > stream.window && (stream.window <= 0 || !may_overdraw) {
                     Some(Code::FlowControl)
                 } else if stream.declared.is_some_and(|declared| stream.received > declared) {
                     Some(Code::Protocol)
                 } else {
                     stream.window -= length;
+                    if stream.window < 0 {
+                        self.overdrawn = head.stream;
+                    }
                     return Ok(head.stream);
                 }
             }
@@ -77,6 +81,13 @@ impl Inner {
         }
         self.give_credit(0, u32::try_from(head.length).unwrap_or_default());
         Ok(0)
+    }
+
+    /// Whether a frame may end beyond the window of its stream. The announced size of a frame is larger than such
+    /// a window, and some clients take the one for the other; it is for the receiver to say whether it can take
+    /// what comes (RFC 9113, 6.9). One stream of a connection can: that bounds what all of them hold.
+    fn may_overdraw(&self) -> bool {
+        self.streams.get(&self.overdrawn).is_none_or(|s| s.is_closed() || s.window >= 0)
     }
 
     pub(in crate::h2) fn take_payload(&mut self) -> Step {

@@ -78,6 +78,7 @@ impl Inner {
         let max_list = self.settings.max_list();
         let mut fields =
             Collector::new(&mut self.heads, &mut self.fingerprint, max_list, self.settings.max_uri_bytes);
+        fields.extended_connect = self.settings.extended_connect;
         self.decoder
             .decode(block, max_list, &mut fields)
             .map_err(|hpack::Broken| Fail::GoAway(Code::Compression))?;
@@ -106,7 +107,7 @@ impl Inner {
         let size = fields.size;
         let request = if sound { fields.request(ends) } else { Err(Fault::Malformed) };
         self.last_stream = id;
-        let Ok(Parts { request, expects }) = request else {
+        let Ok(Parts { request, expects, protocol }) = request else {
             self.refuse_stream(id);
             return Ok(Step::Next);
         };
@@ -119,10 +120,13 @@ impl Inner {
         }
         let stream = self.open_stream(id, ends)?;
         stream.declared = if ends { None } else { u64::try_from(request.content_length).ok() };
-        stream.continue_due = expects;
+        let is_tunnel = !protocol.is_empty();
+        stream.is_tunnel = is_tunnel;
+        stream.continue_due = expects && !is_tunnel;
         let mut request = Box::new(request);
         request.state.serial_number = id / 2 + 1;
-        Ok(Step::Opened(Opened { id, request, has_body: !ends || expects }))
+        let has_body = (!ends || expects) && !is_tunnel;
+        Ok(Step::Opened(Opened { id, request, has_body, protocol }))
     }
 
     /// Enters a new stream.
@@ -154,7 +158,8 @@ impl Inner {
         match self.streams.get_mut(&id).map(|s| (s.phase, s)) {
             Some((Phase::Open, stream)) => {
                 stream.trailers = true;
-                if is_trailers {
+                // Nothing but data goes through a tunnel (RFC 9113, 8.5).
+                if is_trailers && !stream.is_tunnel {
                     self.end_body(id);
                 } else {
                     self.reset(id, Code::Protocol, Why::Refused);

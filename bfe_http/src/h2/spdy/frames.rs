@@ -49,7 +49,7 @@ pub(in crate::h2) fn push_data_head(out: &mut Vec<u8>, length: usize, end: bool,
 pub(super) const fn status(code: Code) -> u32 {
     match code {
         // The answer is whole, and the rest of the request is not wanted.
-        Code::None => 5,
+        Code::None | Code::Cancel => 5,
         Code::Internal => 6,
         Code::FlowControl => 7,
         Code::StreamClosed => 9,

@@ -7,7 +7,7 @@ use crate::h2::frame::{self, Code, Head, flag};
 use crate::h2::input::{Fail, OpenPayload, Step, first_window};
 use crate::h2::stream::{Phase, Why};
 use crate::protocol_state::spdy_state as s;
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 /// Bytes of the head of a frame.
 const HEAD: usize = 8;
@@ -164,7 +164,7 @@ impl Inner {
         stream.declared = if ends { None } else { u64::try_from(request.content_length).ok() };
         let mut request = Box::new(request);
         request.state.serial_number = id / 2 + 1;
-        Ok(Step::Opened(Opened { id, request, has_body: !ends }))
+        Ok(Step::Opened(Opened { id, request, has_body: !ends, protocol: Bytes::new() }))
     }
 
     fn spdy_reset(&mut self, id: u32) -> Result<(), Fail> {

@@ -11,4 +11,5 @@ mod input;
 mod tests;
 
 pub(super) use block::Codec;
+pub use dictionary::dictionary;
 pub(super) use frames::{push_data_head, push_goaway, push_greeting, push_reset, push_window_update};

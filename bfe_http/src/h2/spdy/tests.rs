@@ -82,6 +82,7 @@ fn with_client<F: Future<Output = ()>>(client: impl FnOnce(DuplexStream) -> F) {
             max_uri_bytes: 100,
             client_read_timeout: Duration::from_secs(5),
             graceful_timeout: Duration::from_secs(5),
+            extended_connect: false,
         };
         let connection = Connection::spdy(Stream::Other(Box::new(far)), settings);
         let served = spawn_local(serve(connection));

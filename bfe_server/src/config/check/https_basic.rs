@@ -64,6 +64,7 @@ pub(super) fn check(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> HttpsBasicConf 
         min_tls_version,
         client_crl_base_dir: c.path("ClientCRLBaseDir", &raw.client_crl_base_dir, raw::CLIENT_CRL_BASE_DIR),
         enable_sslv2_client_hello: raw.enable_sslv2_client_hello,
+        enable_http2_websocket: raw.enable_http2_websocket,
     };
     without_effect(&conf, c);
     conf

@@ -1,7 +1,13 @@
-//! WebSocket: the first request of a connection may ask for a tunnel to a backend (lifecycle 18).
+//! WebSocket: the first request of a connection may ask for a tunnel to a backend (lifecycle 18), and where it is
+//! enabled, any stream of an HTTP/2 connection may (`stream`).
 //!
 //! No request handlers run; the request goes to the backend as it is, and once the backend agrees, bytes go
 //! both ways until one side ends.
+
+mod key;
+mod stream;
+
+pub(crate) use stream::serve_stream;
 
 use crate::lease::Lease;
 use crate::state::{Active, count, of_connections, proxy_state as s};
@@ -137,16 +143,20 @@ fn agrees(response: &Response) -> bool {
 
 /// Passes a refusal on, and ends the connection.
 async fn relay(worker: &Worker, connection: Connection, mut response: Response) {
-    let options = SendOptions {
-        flush: FlushPolicy::Immediate,
-        origin: Origin::Backend,
-        keep_alive_enabled: true,
-        draining: worker.is_draining(),
-        cancel_on_close: false,
-    };
-    let sent = connection.send_response(&mut response, &options).await;
+    let sent = connection.send_response(&mut response, &options(worker, Origin::Backend)).await;
     if sent.error.is_some() {
         count(s::ERR_CLIENT_WRITE);
     }
     connection.close(None).await;
+}
+
+/// How a refusal is sent.
+fn options(worker: &Worker, origin: Origin) -> SendOptions {
+    SendOptions {
+        flush: FlushPolicy::Immediate,
+        origin,
+        keep_alive_enabled: true,
+        draining: worker.is_draining(),
+        cancel_on_close: false,
+    }
 }
