@@ -12,15 +12,21 @@ use bfe_basic::{names, pace};
 use bfe_tls::TlsServer;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// Pause between two looks at whether replaced tables are still in use; doubled each time.
-const RETIRE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+const RETIRE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// How many such looks a reload waits for.
+const RETIRE_AT_ONCE: usize = 20;
 
 /// The tables of a running process, and the files that they come from.
 pub(crate) struct Live {
     pub(crate) data: ArcSwap<ServerData>,
+    /// Tells workers that `data` has been replaced, so that they don't hold on to what was there.
+    pub(crate) replaced: watch::Sender<()>,
     pub(crate) balance: BalTable,
     pub(crate) tls: TlsServer,
     files: ServerDataFiles,
@@ -56,6 +62,7 @@ impl Live {
         names::publish(table.addresses());
         Ok(Self {
             data: ArcSwap::from_pointee(data),
+            replaced: watch::Sender::default(),
             balance,
             tls,
             files,
@@ -109,8 +116,24 @@ impl Live {
         self.balance.set_gslb_basic(&data.cluster_table);
         self.balance.set_slow_start(&data.cluster_table);
         self.data.store(data.into());
-        self.control.spawn(retire(before));
+        self.replaced.send_replace(());
+        self.retire(before);
         Ok(())
+    }
+
+    /// Lets go of tables that have been replaced, once no worker uses them: to free large ones takes a while, and
+    /// that is no work for a thread with requests. Mostly they are gone before the reload is answered, so that
+    /// the next one finds room.
+    fn retire(&self, mut old: Arc<ServerData>) {
+        for _ in 0..RETIRE_AT_ONCE {
+            match Arc::try_unwrap(old) {
+                Ok(data) => return data.discard(),
+                Err(shared) => old = shared,
+            }
+            thread::sleep(RETIRE.0);
+        }
+        // Requests that were read long ago still need them.
+        self.control.spawn(retire_later(old));
     }
 
     /// `/reload/gslb_data_conf`.
@@ -148,9 +171,8 @@ impl Live {
     }
 }
 
-/// Lets go of tables that have been replaced, once no worker uses them: to free large ones takes a while, and
-/// that is no work for a thread with requests.
-async fn retire(mut old: Arc<ServerData>) {
+/// Looks again and again whether tables are still in use.
+async fn retire_later(mut old: Arc<ServerData>) {
     let mut pause = RETIRE.0;
     loop {
         match Arc::try_unwrap(old) {

@@ -202,15 +202,14 @@ pub(crate) fn run(
         let accepting = [(plain, false), (secure, true)].map(|(listener, is_secure)| {
             tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener, is_secure))
         });
+        let mut replaced = worker.server.live.replaced.subscribe();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !*draining.borrow_and_update() {
             tokio::select! {
-                _ = sweep.tick() => {
-                    worker.pool.sweep();
-                    // An idle worker must not hold on to tables that have been replaced.
-                    drop(worker.tables());
-                }
+                _ = sweep.tick() => worker.pool.sweep(),
+                // The sender lives as long as the server.
+                _ = replaced.changed() => drop(worker.tables()),
                 changed = draining.changed() => if changed.is_err() { break },
             }
         }
