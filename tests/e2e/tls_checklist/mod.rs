@@ -184,7 +184,7 @@ fn tls_19_22_unusual_names() {
             assert_eq!(answer(&bfe, &hello.name(&name).records(4096)), refused.unwrap_or(good), "{what}");
         }
     }
-    assert_eq!(bfe.counter("TLS_MULTI_CERT_CONN_WITHOUT_SNI"), 2);
+    bfe.wait_counter("TLS_MULTI_CERT_CONN_WITHOUT_SNI", 2);
 }
 
 #[test]
