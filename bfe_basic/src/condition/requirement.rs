@@ -7,7 +7,7 @@ use super::program::Op;
 use super::source::Source;
 
 /// Conditions with more tests than this have no requirements; one bit of a number stands for each.
-const MAX_TESTS: usize = 128;
+const MAX_TESTS: usize = 64;
 
 /// One of the values that a facet must have: a request that has none of them does not match.
 pub(crate) struct Requirement<'c> {
@@ -30,9 +30,9 @@ impl Requirement<'_> {
 #[derive(Clone, Copy, Default)]
 struct Need {
     /// A bit each; none where the condition may be true without any of them.
-    tests: u128,
+    tests: u64,
     /// How many values they have.
-    values: usize,
+    values: u32,
 }
 
 impl Condition {
@@ -40,30 +40,27 @@ impl Condition {
     /// match, or where evaluation may want the request body: then it has to be evaluated in its turn.
     pub(crate) fn requirements(&self) -> Vec<Requirement<'_>> {
         let ops = self.program.ops();
-        let tests: Vec<&Test> = ops.iter().filter_map(Op::test).collect();
-        let wants_body = |test: &&Test| matches!(test, Test::Value(Source::BodyJson(_), _));
-        if tests.len() > MAX_TESTS || tests.iter().any(wants_body) {
+        let tests: Vec<_> = ops.iter().filter_map(Op::test).map(|test| (test, Facet::of(test))).collect();
+        let wants_body = |test: &Test| matches!(test, Test::Value(Source::BodyJson(_), _));
+        if tests.len() > MAX_TESTS || tests.iter().any(|(test, _)| wants_body(test)) {
             return Vec::new();
         }
-        let facets: Vec<_> = tests.iter().map(|test| Facet::of(test)).collect();
-        let mut required: Vec<Requirement<'_>> = Vec::new();
-        for (at, facet) in facets.iter().enumerate() {
+        let mut required = Vec::with_capacity(tests.len());
+        let mut steps = Vec::with_capacity(ops.len() + 1);
+        for (at, (_, facet)) in tests.iter().enumerate() {
             let Some(facet) = facet else { continue };
-            let is_new = !facets.iter().take(at).any(|earlier| earlier.as_ref() == Some(facet));
-            if !is_new {
+            let is_facet = |of: &Option<Facet<'_>>| of.as_ref() == Some(facet);
+            if tests.iter().take(at).any(|(_, of)| is_facet(of)) {
                 continue;
             }
-            let relevant = |(number, (test, of)): (u32, (&&Test, &Option<Facet<'_>>))| {
-                (of.as_ref() == Some(facet)).then(|| Need { tests: 1 << number, values: count(test) })
-            };
-            let relevant: Vec<_> = (0..).zip(tests.iter().zip(&facets)).map(relevant).collect();
-            let need = need(ops, &relevant).unwrap_or_default().tests;
+            let of_facet = tests.iter().enumerate().rev().map(|(number, (test, of))| {
+                is_facet(of).then(|| Need { tests: 1 << number, values: count(test) })
+            });
+            let need = need(ops, of_facet, &mut steps).unwrap_or_default().tests;
             if need != 0 {
-                let needed = (0..).zip(&tests).filter(|(number, _)| need >> number & 1 == 1);
-                required.push(Requirement {
-                    facet: facet.clone(),
-                    tests: needed.map(|(_, test)| *test).collect(),
-                });
+                let needed = tests.iter().zip(0..).filter(|(_, number)| need >> number & 1 == 1);
+                let tests = needed.map(|((test, _), _)| *test).collect();
+                required.push(Requirement { facet: facet.clone(), tests });
             }
         }
         required
@@ -71,30 +68,31 @@ impl Condition {
 }
 
 /// How many values a test has.
-fn count(test: &Test) -> usize {
-    let mut count = 0;
-    each_value(test, |_| count += 1);
+fn count(test: &Test) -> u32 {
+    let mut count = 0u32;
+    each_value(test, |_| count = count.saturating_add(1));
     count
 }
 
-/// Follows the program from its end, where all jumps lead: what is needed from each step on, depending on the
-/// state, or `None` where the condition cannot be true from there. `tests` says which tests are of the facet.
-fn need(ops: &[Op], tests: &[Option<Need>]) -> Option<Need> {
-    /// In which state.
-    #[derive(Clone, Copy)]
-    struct From {
-        holds: Option<Need>,
-        fails: Option<Need>,
-    }
+/// What is needed from a step on, depending on the state; `None` where the condition cannot be true from there.
+#[derive(Clone, Copy)]
+struct From {
+    holds: Option<Need>,
+    fails: Option<Need>,
+}
+
+/// Follows the program from its end, where all jumps lead, to its start. `tests` says, from the last to the
+/// first, which are of the facet; `steps` is memory to use.
+fn need(ops: &[Op], mut tests: impl Iterator<Item = Option<Need>>, steps: &mut Vec<From>) -> Option<Need> {
     let end = From { holds: Some(Need::default()), fails: None };
-    let mut steps = vec![end; ops.len() + 1];
-    let mut tests = tests.iter().rev();
+    steps.clear();
+    steps.resize(ops.len() + 1, end);
     for (at, op) in ops.iter().enumerate().rev() {
         let step = |at: usize| steps.get(at).copied().unwrap_or(end);
         let next = step(at + 1);
         let here = match op {
             Op::Test(_) => {
-                let test = tests.next().copied().flatten();
+                let test = tests.next().flatten();
                 let need = either(next.holds.map(|rest| both(test, rest)), next.fails);
                 From { holds: need, fails: need }
             }
@@ -188,13 +186,13 @@ mod tests {
             (r"req_path_regmatch(`(?i)^/a`)", ""),
             (r"req_path_regmatch(`/a`)", ""),
             (&many_hosts(3), "Host^ A|A|A"),
-            (&many_hosts(129), ""),
+            (&many_hosts(65), ""),
         ] {
             let condition = Condition::build(expression).unwrap();
             let required = condition.requirements();
             assert_eq!(required.iter().map(show).collect::<Vec<_>>().join(", "), want, "{expression}");
         }
-        let condition = Condition::build(&many_hosts(128)).unwrap();
+        let condition = Condition::build(&many_hosts(64)).unwrap();
         assert_eq!(condition.requirements().len(), 1);
     }
 }

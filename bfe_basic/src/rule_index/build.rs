@@ -36,13 +36,19 @@ impl RuleIndex {
             return None;
         }
         let mut draft = Draft::default();
-        let mut required = Vec::with_capacity(conditions.len());
+        // Of all rules one after the other, and where those of each end.
+        let (mut required, mut ends) = (Vec::new(), Vec::with_capacity(conditions.len()));
         for condition in conditions {
-            let of_rule: Vec<_> = condition.requirements().into_iter().map(|r| draft.add(r)).collect();
-            required.push(of_rule);
+            required.extend(condition.requirements().into_iter().map(|r| draft.add(r)));
+            ends.push(required.len());
         }
-        let chosen = |all: &Vec<Required>| all.iter().copied().min_by_key(|r| draft.rarity(*r));
-        let chosen: Vec<_> = required.iter().map(chosen).collect();
+        let mut first = 0;
+        let chosen = ends.into_iter().map(|end| {
+            let of_rule = required.get(first..end).unwrap_or_default();
+            first = end;
+            of_rule.iter().copied().min_by_key(|r| draft.rarity(*r))
+        });
+        let chosen: Vec<_> = chosen.collect();
         draft.index(&chosen)
     }
 }
