@@ -3,6 +3,7 @@
 use super::slots::{Lengths, Slots, Tag};
 use super::{MAX_FACETS, MIN_RULES, Probe, RuleIndex};
 use crate::condition::{Condition, Facet, Requirement};
+use crate::pace;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -41,6 +42,7 @@ impl RuleIndex {
         for condition in conditions {
             required.extend(condition.requirements().into_iter().map(|r| draft.add(r)));
             ends.push(required.len());
+            pace::step();
         }
         let mut first = 0;
         let chosen = ends.into_iter().map(|end| {
@@ -89,6 +91,7 @@ impl<'c> Draft<'c> {
         let mut lengths = vec![Vec::new(); ranked.len()];
         let (mut entries, mut rest) = (Vec::new(), Vec::new());
         for (rule, chosen) in (0..).zip(chosen) {
+            pace::step();
             let place = chosen.and_then(|r| ranked.iter().position(|facet| *facet == r.facet));
             let (Some(required), Some(place)) = (chosen, place) else {
                 rest.push(rule);
