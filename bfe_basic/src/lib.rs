@@ -17,6 +17,7 @@ pub mod pace;
 mod request;
 mod request_cache;
 mod request_stat;
+pub mod rule_index;
 mod session;
 mod sticky;
 

@@ -41,6 +41,11 @@ impl Request {
         self.cache.query.get_or_init(|| Query::parse(&self.http.url.raw_query))
     }
 
+    /// The query, if it has been asked for.
+    pub(crate) fn known_query(&self) -> Option<&Query> {
+        self.cache.query.get()
+    }
+
     /// Changes the parsed query; the text of the query stays as it is.
     pub fn edit_query<R>(&mut self, edit: impl FnOnce(&mut Query) -> R) -> R {
         let mut query = self.cache.query.take().unwrap_or_else(|| Query::parse(&self.http.url.raw_query));
@@ -52,6 +57,11 @@ impl Request {
     /// The cookies: read when first asked for; later changes of the header are not seen (condition 6).
     pub fn cookies(&self) -> &Cookies {
         self.cache.cookies.get_or_init(|| Cookies::parse(&self.http.header))
+    }
+
+    /// The cookies, if they have been asked for.
+    pub(crate) fn known_cookies(&self) -> Option<&Cookies> {
+        self.cache.cookies.get()
     }
 
     /// Changes the parsed cookies; the header stays as it is.

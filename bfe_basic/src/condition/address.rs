@@ -76,6 +76,43 @@ impl RangeSet {
     }
 }
 
+/// Most networks, on average, that a range of a set is taken apart into.
+const MAX_NETWORKS: usize = 64;
+
+/// An address as a row of bits, a byte each.
+pub(crate) fn bits(number: u128) -> [u8; 128] {
+    std::array::from_fn(|i| u8::from(number >> (127 - i) & 1 == 1))
+}
+
+/// Hands over the networks that make up the ranges, each as the row of bits that its addresses begin with;
+/// stops and gives `false` where they are too many.
+pub(crate) fn networks(ranges: &RangeSet, mut each: impl FnMut(&[u8])) -> bool {
+    let mut left = ranges.len().saturating_mul(MAX_NETWORKS);
+    for (mut low, high) in ranges.iter() {
+        loop {
+            // The largest network that begins here and does not reach beyond the end.
+            let mut host_bits = low.trailing_zeros();
+            while host_bits > 0
+                && low.checked_add(u128::MAX >> (128 - host_bits)).is_none_or(|end| end > high)
+            {
+                host_bits -= 1;
+            }
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            let length = 128 - host_bits as usize;
+            each(bits(low).get(..length).unwrap_or_default());
+            let size = 1u128.checked_shl(host_bits).unwrap_or(0);
+            match low.checked_add(size).filter(|next| size > 0 && *next <= high) {
+                Some(next) => low = next,
+                None => break,
+            }
+        }
+    }
+    true
+}
+
 /// Hands the text of an address to `test`: dotted for IPv4, mapped or not, else RFC 5952.
 pub(crate) fn with_text<R>(ip: IpAddr, test: impl FnOnce(&[u8]) -> R) -> R {
     let mut buffer = [0u8; 48];
@@ -90,6 +127,31 @@ pub(crate) fn with_text<R>(ip: IpAddr, test: impl FnOnce(&[u8]) -> R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_are_the_ranges() {
+        let number = |ip: &str| parse(ip).unwrap();
+        for (low, high) in [
+            ("10.0.0.1", "200.255.255.254"),
+            ("1.2.3.4", "1.2.3.4"),
+            ("::", "::1"),
+            ("fe80::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            let (low, high) = (number(low), number(high));
+            let mut all = Vec::new();
+            assert!(networks(&RangeSet::new(vec![(low, high)]), |network| all.push(network.to_vec())));
+            let has = |ip: u128| all.iter().filter(|n| bits(ip).starts_with(n)).count();
+            for ip in [low, high, low + (high - low) / 2, low + (high - low) / 3] {
+                assert_eq!(has(ip), 1, "{ip:x}");
+            }
+            for ip in [low.checked_sub(1), high.checked_add(1)].into_iter().flatten() {
+                assert_eq!(has(ip), 0, "{ip:x}");
+            }
+        }
+        let scattered = (0..100).map(|i| (i * 2, i * 2)).collect();
+        assert!(networks(&RangeSet::new(scattered), |_| {}));
+        assert!(!networks(&RangeSet::new(vec![(1, u128::MAX - 1)]), |_| {}));
+    }
 
     #[test]
     fn cond_37_literals() {

@@ -108,11 +108,13 @@ impl ExactSet {
         if members.len() <= FEW { Self::Few(members) } else { Self::Many(members.into_iter().collect()) }
     }
 
-    pub(crate) fn into_members(self) -> Vec<Box<[u8]>> {
-        match self {
-            Self::Few(members) => members,
-            Self::Many(members) => members.into_iter().collect(),
-        }
+    /// The members, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let (few, many) = match self {
+            Self::Few(members) => (Some(members), None),
+            Self::Many(members) => (None, Some(members)),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten()).map(AsRef::as_ref)
     }
 
     pub(crate) fn has(&self, value: &[u8]) -> bool {
@@ -135,10 +137,6 @@ impl PrefixSet {
     pub(crate) fn has_prefix_of(&self, value: &[u8]) -> bool {
         let after = self.0.partition_point(|m| m.as_ref() <= value);
         after.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|m| value.starts_with(m))
-    }
-
-    pub(crate) fn into_members(self) -> Vec<Box<[u8]>> {
-        self.0
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {

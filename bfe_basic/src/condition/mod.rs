@@ -22,16 +22,18 @@ pub mod primitive;
 mod print;
 mod program;
 mod regex;
+mod requirement;
 mod scan;
 mod source;
 pub mod time;
 
 pub(crate) use address::{RangeSet, number as address_number};
 pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
-pub use facet::{Facet, Requirement};
+pub(crate) use facet::{Facet, Facts};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
 pub use regex::Pattern;
+pub(crate) use requirement::Requirement;
 
 use crate::{NeedBody, Request, Session};
 use ast::Expr;

@@ -16,6 +16,16 @@ pub(crate) enum Op {
     IfFalse(usize),
 }
 
+impl Op {
+    /// The test that it runs.
+    pub(crate) fn test(&self) -> Option<&Test> {
+        match self {
+            Self::Test(test) => Some(test),
+            _ => None,
+        }
+    }
+}
+
 /// A prepared expression.
 pub(crate) struct Program {
     ops: Vec<Op>,
@@ -124,6 +134,11 @@ impl Program {
                 *to = further;
             }
         }
+    }
+
+    /// The steps: tests in the order of the source, jumps only onwards.
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.ops
     }
 
     /// Runs the tests that decide.

@@ -133,7 +133,7 @@ impl RawRule for RawStickyRule {
     }
 }
 
-impl Conditional for Arc<StickyRule> {
+impl Conditional for StickyRule {
     fn condition(&self) -> &Condition {
         &self.condition
     }

@@ -5,11 +5,10 @@
 //! places, reloading and looking up the rules of a product are done here, walking through them in
 //! [`walk`].
 
-mod index;
 mod raw;
 pub mod walk;
 
-pub use index::{RuleIndex, RuleList};
+pub use bfe_basic::rule_index::{RuleIndex, RuleList};
 pub use raw::{RawRule, RuleFault, Version, condition, required};
 
 use arc_swap::ArcSwap;

@@ -1,35 +1,14 @@
 //! Walking through the rules of a product: to the first that matches, or along all that do.
 
-use super::RuleList;
-use bfe_basic::condition::Condition;
-use bfe_basic::{BodyPeek, ContextValue, NeedBody, Request};
+pub use bfe_basic::rule_index::{Conditional, first_match};
 
-/// A rule with a condition.
-pub trait Conditional {
-    /// Says which requests it is for.
-    fn condition(&self) -> &Condition;
-}
+use super::RuleList;
+use bfe_basic::{BodyPeek, ContextValue, NeedBody, Request};
 
 /// A rule after which others may come.
 pub trait Successive: Conditional {
     /// Whether no later rule of its list is looked at once this one has matched.
     fn is_last(&self) -> bool;
-}
-
-/// The first rule that matches.
-///
-/// # Errors
-/// [`NeedBody`] where a condition wants the request body.
-pub fn first_match<'r, R: Conditional>(
-    rules: impl Into<RuleList<'r, R>>,
-    req: &Request,
-) -> Result<Option<&'r R>, NeedBody> {
-    for (_, rule) in rules.into().candidates(req, 0) {
-        if rule.condition().matches(req)? {
-            return Ok(Some(rule));
-        }
-    }
-    Ok(None)
 }
 
 /// Applies every rule that matches, list after list; a last one ends its list. Each condition sees what the
@@ -135,7 +114,9 @@ fn resume_at(req: &mut Request, resume: &'static str) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule_file::RuleIndex;
     use crate::testing;
+    use bfe_basic::condition::Condition;
     use bytes::Bytes;
 
     struct Rule {
@@ -198,5 +179,86 @@ mod tests {
         assert_eq!(apply_matching(&[lists[..].into()], &mut req, "r", mark), Ok(()));
         assert_eq!(marks(&req), "a,b,c");
         assert!(req.context.get("r").is_none());
+    }
+
+    struct Changing {
+        condition: Condition,
+        number: usize,
+        path: Option<&'static str>,
+    }
+
+    impl Conditional for Changing {
+        fn condition(&self) -> &Condition {
+            &self.condition
+        }
+    }
+
+    impl Successive for Changing {
+        fn is_last(&self) -> bool {
+            false
+        }
+    }
+
+    /// Rules of many kinds; some of them change the path, so that others begin or cease to match.
+    fn changing_rules() -> Vec<Changing> {
+        let mut rules = Vec::new();
+        for i in 0..60 {
+            let expression = match i % 12 {
+                0 => format!(r#"req_host_in("h{i}.org|example.org")"#),
+                1 => format!(r#"req_path_prefix_in("/p{i}|/a", false)"#),
+                2 => format!(r#"req_path_in("/A/B", true) && req_host_in("h{i}.org|EXAMPLE.org")"#),
+                3 => format!(r#"req_path_element_prefix_in("/moved/", {})"#, i % 2 == 0),
+                4 => format!(r#"req_header_value_in("X-K", "v{}", false)"#, i % 24),
+                5 => format!(r#"req_query_value_in("q", "{i}|17", false) || req_query_value_in("q", "9", false)"#),
+                6 => format!(r#"req_cookie_value_prefix_in("c", "x{i}|y", true)"#),
+                7 => "default_t()".to_owned(),
+                8 => format!(r#"!req_path_prefix_in("/p{i}", false)"#),
+                9 => r#"req_method_in("get|HEAD") && (req_path_suffix_in("b", false) || req_host_in("nobody"))"#.to_owned(),
+                10 => r#"req_path_prefix_in("", false)"#.to_owned(),
+                _ if i < 30 => r#"req_path_in("/moved", false) || req_host_in("nobody")"#.to_owned(),
+                11 | 35 => r"req_path_regmatch(`^/a/.$`)".to_owned(),
+                _ => r#"req_cip_range("192.0.2.0", "192.0.2.77")"#.to_owned(),
+            };
+            let path = match i {
+                13 => Some("/moved"),
+                27 => Some("/a/b"),
+                _ => None,
+            };
+            rules.push(Changing { condition: Condition::build(&expression).unwrap(), number: i, path });
+        }
+        rules
+    }
+
+    #[test]
+    fn an_index_finds_what_a_walk_finds() {
+        let rules = changing_rules();
+        let index = RuleIndex::new(rules.iter().map(Changing::condition)).unwrap();
+        let lists = [RuleList::new(&rules, None), RuleList::new(&rules, Some(&index))];
+        let mut matched = 0;
+        for target in ["/", "/a/b", "/A/b?q=17", "/p13?q=9", "/moved/x", "/nothing?q=53"] {
+            for (name, value) in [("X-K", "v4"), ("X-K", "v5"), ("Cookie", "c=Yes"), ("Cookie", "c=x6; d=1")]
+            {
+                for method in ["GET", "POST"] {
+                    let walks = lists.map(|list| {
+                        let mut req = testing::request(method, target);
+                        req.http.header.add(name, value);
+                        req.client_addr = Some(([192, 0, 2, target.len() as u8 * 10], 1).into());
+                        let first = first_match(list, &req).unwrap().map(|rule| rule.number);
+                        let mut applied = Vec::new();
+                        apply_matching(&[list], &mut req, "r", |rule, req| {
+                            applied.push(rule.number);
+                            if let Some(path) = rule.path {
+                                req.http.url.path = path.into();
+                            }
+                        })
+                        .unwrap();
+                        (first, applied)
+                    });
+                    assert_eq!(walks[0], walks[1], "{method} {target} {name}: {value}");
+                    matched += walks[0].1.len();
+                }
+            }
+        }
+        assert!(matched > 500, "{matched}");
     }
 }

@@ -3,7 +3,7 @@
 use super::basic::{BasicTable, Target};
 use super::pattern::{check_host, check_path};
 use super::raw::{RawBasicRule, RawProductRule, RawRouteRule};
-use super::table::{BasicRules, ProductRoutes, ProductRule, RouteTable};
+use super::table::{BasicRules, ProductRoutes, ProductRule, ProductRules, RouteTable};
 use crate::hash::Set;
 use bfe_basic::condition::Condition;
 use bfe_basic::conf::json::{Document, Path, Source};
@@ -142,7 +142,7 @@ impl Checker<'_> {
         }
     }
 
-    fn product_rules(&mut self, product: &str, rules: &[RawProductRule]) -> Vec<ProductRule> {
+    fn product_rules(&mut self, product: &str, rules: &[RawProductRule]) -> ProductRules {
         let mut checked = Vec::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             let place = || json_path!["ProductRule", product, index];
@@ -162,6 +162,6 @@ impl Checker<'_> {
                 }
             }
         }
-        checked
+        ProductRules::new(checked)
     }
 }

@@ -4,6 +4,7 @@ use super::basic::{BasicTable, Target};
 use crate::hash::Map;
 use bfe_basic::condition::Condition;
 use bfe_basic::pace;
+use bfe_basic::rule_index::{Conditional, RuleIndex, RuleList, first_match};
 use bfe_basic::{NeedBody, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(crate) struct RouteTable {
 #[derive(Debug, Default)]
 pub(crate) struct ProductRoutes {
     pub(super) basic: Option<BasicRules>,
-    pub(super) advanced: Option<Vec<ProductRule>>,
+    pub(super) advanced: Option<ProductRules>,
 }
 
 /// Basic rules.
@@ -62,11 +63,37 @@ pub(super) struct BasicRules {
     pub(super) clusters: Vec<Arc<str>>,
 }
 
+/// Rules with conditions, in the order of the file.
+#[derive(Debug)]
+pub(super) struct ProductRules {
+    rules: Box<[ProductRule]>,
+    /// Where they are many.
+    index: Option<RuleIndex>,
+}
+
 /// A rule with a condition.
 #[derive(Debug)]
 pub(super) struct ProductRule {
     pub(super) condition: Condition,
     pub(super) cluster: Arc<str>,
+}
+
+impl Conditional for ProductRule {
+    fn condition(&self) -> &Condition {
+        &self.condition
+    }
+}
+
+impl ProductRules {
+    pub(super) fn new(rules: Vec<ProductRule>) -> Self {
+        let index = RuleIndex::new(rules.iter().map(ProductRule::condition));
+        Self { rules: rules.into(), index }
+    }
+
+    /// The first rule whose condition is true.
+    fn find(&self, req: &Request) -> Result<Option<&ProductRule>, NeedBody> {
+        first_match(RuleList::new(&self.rules, self.index.as_ref()), req)
+    }
 }
 
 impl RouteTable {
@@ -83,7 +110,7 @@ impl RouteTable {
     /// Lets go of it, a little at a time.
     pub(crate) fn discard(self) {
         for routes in self.products.into_values() {
-            pace::discard(routes.advanced.into_iter().flatten());
+            pace::discard(routes.advanced.into_iter().flat_map(|advanced| advanced.rules));
             pace::step();
         }
     }
@@ -106,21 +133,16 @@ impl RouteTable {
             return Ok(Ok(cluster));
         }
         let Some(rules) = &routes.advanced else { return Ok(Err(RouteError::NoProductRule)) };
-        for rule in rules {
-            if rule.condition.matches(req)? {
-                // A rule without a name for its cluster ends the search, but leads nowhere.
-                let named = !rule.cluster.is_empty();
-                return Ok(if named { Ok(&rule.cluster) } else { Err(RouteError::NoMatchRule) });
-            }
-        }
-        Ok(Err(RouteError::NoMatchRule))
+        // A rule without a name for its cluster ends the search, but leads nowhere.
+        let rule = rules.find(req)?.filter(|rule| !rule.cluster.is_empty());
+        Ok(rule.map(|rule| &rule.cluster).ok_or(RouteError::NoMatchRule))
     }
 }
 
 impl ProductRoutes {
     /// The clusters of the product rules, in the order of the file; `None` where there are no such rules.
     pub(crate) fn advanced_clusters(&self) -> Option<impl Iterator<Item = &Arc<str>>> {
-        self.advanced.as_ref().map(|rules| rules.iter().map(|rule| &rule.cluster))
+        self.advanced.as_ref().map(|advanced| advanced.rules.iter().map(|rule| &rule.cluster))
     }
 
     /// The clusters of the basic rules, in the order of the file; `None` where there are no such rules.

@@ -197,6 +197,47 @@ fn cfg_132_product_rules_come_after_basic_rules() {
 }
 
 #[test]
+fn cfg_132_the_first_of_many_product_rules() {
+    let rule = |i: usize| {
+        let condition = match i {
+            20 => r#"req_path_prefix_in("/p5", false) || req_host_in("early")"#,
+            40 => r#"req_path_in("/nowhere", true)"#,
+            60 => r#"req_method_in("POST") && req_body_json_in("k", "v", false)"#,
+            80 => "default_t()",
+            _ => &format!(r#"req_path_prefix_in("/p{i}/", false) && req_host_in("h")"#),
+        };
+        let cluster = if i == 40 { String::new() } else { format!("c{i}") };
+        serde_json::json!({"Cond": condition, "ClusterName": cluster})
+    };
+    let rules: Vec<_> = (0..100).map(rule).collect();
+    let text = serde_json::json!({"Version": "1", "ProductRule": {"p": rules}});
+    let (table, _) = load_text(&text.to_string()).unwrap();
+    for (method, host, path, want) in [
+        ("GET", "H:80", "/p7/x", "c7"),
+        ("GET", "other", "/p7/x", "c80"),
+        ("GET", "h", "/p5/x", "c5"),
+        ("GET", "h", "/p53/x", "c20"),
+        ("GET", "early", "/p79/", "c20"),
+        ("GET", "h", "/p79/", "c79"),
+        ("GET", "h", "/p99/", "c80"),
+        ("GET", "h", "/NOWHERE", "no rule match for this req"),
+        ("POST", "h", "/p49/", "c49"),
+        ("POST", "h", "/p61/", "wants the body"),
+        ("GET", "h", "", "c80"),
+    ] {
+        let mut http = bfe_http::Request::new(method, "/", host).unwrap();
+        http.url.path = path.to_owned().into();
+        http.body = bfe_http::Body::Full("{}".into());
+        let req = Request::new(Rc::new(Session::default()), http);
+        let found = match table.find("p", &req) {
+            Ok(found) => found.map_or_else(|error| error.to_string(), ToString::to_string),
+            Err(bfe_basic::NeedBody) => "wants the body".to_owned(),
+        };
+        assert_eq!(found, want, "{method} {host} {path}");
+    }
+}
+
+#[test]
 fn cfg_133_nothing_found() {
     let rule = r#"{"Hostname":["adv"],"ClusterName":"ADVANCED_MODE"}"#;
     for (id, text, host, want) in [
