@@ -31,8 +31,8 @@ fn life_89_61_one_backend_with_every_fault() {
     let tree = Tree::proxy(&backend).cluster_conf(
         "c",
         json!({
-            "BackendConf": {"TimeoutResponseHeader": 300, "MaxIdleConnsPerHost": 0},
-            "ClusterBasic": {"TimeoutWriteClient": 600}
+            "BackendConf": {"TimeoutResponseHeader": 800, "MaxIdleConnsPerHost": 0},
+            "ClusterBasic": {"TimeoutWriteClient": 1200}
         }),
     );
     let bfe = Bfe::start(&tree);
