@@ -75,20 +75,28 @@ impl Drop for Unfinished {
 }
 
 /// Serves a connection from its accept to its end.
-async fn serve(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps its arguments twice, for as long as the connection lives"
+)]
+fn serve(
     worker: Rc<Worker>,
     place: Place,
     accepted: Pin<Box<impl Future<Output = Option<(Rc<Session>, Spoken)>>>>,
-) {
-    let _watch = PanicWatch;
-    let Some((session, spoken)) = accepted.await else { return };
-    let _unfinished = Unfinished(Rc::clone(&session));
-    match spoken {
-        Spoken::Http1(connection) => serve_http1(&worker, &place, &session, connection).await,
-        Spoken::Multiplexed(stream, proto, params) => {
-            Box::pin(http2::serve(&worker, &place, &session, stream, proto, params)).await;
+) -> impl Future<Output = ()> {
+    async move {
+        let _watch = PanicWatch;
+        let Some((session, spoken)) = accepted.await else { return };
+        let _unfinished = Unfinished(Rc::clone(&session));
+        match spoken {
+            Spoken::Http1(connection) => serve_http1(&worker, &place, &session, connection).await,
+            Spoken::Multiplexed(stream, proto, params) => {
+                Box::pin(http2::serve(&worker, &place, &session, stream, proto, params)).await;
+            }
+            Spoken::Stream(stream, params) => {
+                Box::pin(stream::serve(&worker, &session, stream, params)).await;
+            }
         }
-        Spoken::Stream(stream, params) => Box::pin(stream::serve(&worker, &session, stream, params)).await,
     }
 }
 
@@ -185,17 +193,28 @@ fn begin(session: &Session) -> Active {
 }
 
 /// Serves a connection that speaks HTTP/1, to its end.
-async fn serve_http1(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: Connection) {
-    let active = begin(session);
-    let end = requests(worker, place, session, &connection).await;
-    drop(active);
-    if let End::WebSocket(http) = end {
-        Box::pin(websocket::serve(worker, session, connection, *http)).await;
-        finish(worker, session);
-    } else {
-        finish(worker, session);
-        let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
-        Box::pin(connection.close(linger)).await;
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps its arguments twice, for as long as the connection lives"
+)]
+fn serve_http1(
+    worker: &Rc<Worker>,
+    place: &Place,
+    session: &Rc<Session>,
+    connection: Connection,
+) -> impl Future<Output = ()> {
+    async move {
+        let active = begin(session);
+        let end = requests(worker, place, session, &connection).await;
+        drop(active);
+        if let End::WebSocket(http) = end {
+            Box::pin(websocket::serve(worker, session, connection, *http)).await;
+            finish(worker, session);
+        } else {
+            finish(worker, session);
+            let linger = matches!(end, End::CloseSlowly).then_some(LINGER);
+            Box::pin(connection.close(linger)).await;
+        }
     }
 }
 
@@ -217,15 +236,26 @@ enum End {
 
 /// Serves request after request. While it waits for one it needs next to no memory: all that a request takes
 /// is in a box of its own.
-async fn requests(worker: &Rc<Worker>, place: &Place, session: &Rc<Session>, connection: &Connection) -> End {
-    loop {
-        match next_bytes(worker, place, connection).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Box::pin(refuse(session, connection, &error)).await,
-            None => return End::Close,
-        }
-        if let Some(end) = Box::pin(request(worker, session, connection)).await {
-            return end;
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps its arguments twice, for as long as the connection lives"
+)]
+fn requests(
+    worker: &Rc<Worker>,
+    place: &Place,
+    session: &Rc<Session>,
+    connection: &Connection,
+) -> impl Future<Output = End> {
+    async move {
+        loop {
+            match next_bytes(worker, place, connection).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Box::pin(refuse(session, connection, &error)).await,
+                None => return End::Close,
+            }
+            if let Some(end) = Box::pin(request(worker, session, connection)).await {
+                return end;
+            }
         }
     }
 }
@@ -264,12 +294,12 @@ async fn request(worker: &Rc<Worker>, session: &Rc<Session>, connection: &Connec
 
 /// Waits for the first bytes of the next request; `None` where there will be none because the process is
 /// shutting down.
-async fn next_bytes(
+fn next_bytes(
     worker: &Worker,
     place: &Place,
     connection: &Connection,
-) -> Option<Result<(), ReadError>> {
-    poll_fn(|cx| match connection.poll_readable(cx) {
+) -> impl Future<Output = Option<Result<(), ReadError>>> {
+    poll_fn(move |cx| match connection.poll_readable(cx) {
         Poll::Ready(ready) => Poll::Ready(Some(ready)),
         Poll::Pending if worker.is_draining() && connection.serial() > 0 => Poll::Ready(None),
         Poll::Pending => {
@@ -277,7 +307,6 @@ async fn next_bytes(
             Poll::Pending
         }
     })
-    .await
 }
 
 fn note_continue(session: &Session) {
