@@ -15,22 +15,37 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 
+GONE = asyncio.Event()
+"""Set once a client has left."""
+
+
 async def echo(connection):
-    async for message in connection:
-        await connection.send(message)
-        if message == "leave":
-            await connection.close(4001, "as you say")
+    try:
+        async for message in connection:
+            await connection.send(message)
+            if message == "leave":
+                await connection.close(4001, "as you say")
+    finally:
+        GONE.set()
 
 
-PAGE = """<!doctype html><title>page</title><body>nothing came<script>
+# The page is not whole before its image is, and that comes when the WebSocket has been closed.
+PAGE = """<!doctype html><title>page</title><body><p>nothing came</p><img src="/gone"><script>
 const socket = new WebSocket(`wss://${location.host}/`);
+const say = text => { document.querySelector("p").textContent = text; socket.close(); };
 socket.onopen = () => socket.send("x".repeat(200000) + "end");
-socket.onmessage = event => document.body.textContent = `${event.data.length} came, to the ${event.data.slice(-3)}`;
-socket.onerror = () => document.body.textContent = "an error";
+socket.onmessage = event => say(`${event.data.length} came, to the ${event.data.slice(-3)}`);
+socket.onerror = () => say("an error");
 </script>"""
 
 
-def page(connection, request):
+async def page(connection, request):
+    if request.path == "/gone":
+        try:
+            await asyncio.wait_for(GONE.wait(), 20)
+        except TimeoutError:
+            pass
+        return connection.respond(http.HTTPStatus.NO_CONTENT, "")
     if request.path != "/page":
         return None
     response = connection.respond(http.HTTPStatus.OK, PAGE)

@@ -347,7 +347,7 @@ fn a_browser_talks_through_it() {
     let bfe = Bfe::start(&tree(&backend).sections(ON));
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(chromium)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
         .args(["--ignore-certificate-errors", "--no-proxy-server", "--host-resolver-rules=MAP ok 127.0.0.1"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("https://ok:{}/page", bfe.https_addr().port()))
