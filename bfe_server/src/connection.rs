@@ -143,10 +143,29 @@ async fn accepted(
         }
     }
     let session = Rc::new(session);
-    let verdict = worker.callbacks().run_session(Point::HandleAccept, &session);
-    keepalive::apply(&session, &stream);
-    if verdict == HandlerResult::Close {
+    let spoken = spoken(&worker, &session, stream, Before { early, first_head, broken }).await;
+    if spoken.is_none() {
         finish(&worker, &session);
+    }
+    Some((session, spoken?))
+}
+
+/// What is known of a connection before its protocol is.
+struct Before {
+    /// What has been read of it already.
+    early: BytesMut,
+    /// Until when its first request must have come, where there is no handshake.
+    first_head: Instant,
+    /// What was wrong with its PROXY header.
+    broken: Option<String>,
+}
+
+/// Calls the handlers of the accept, and does the TLS handshake with its own; what is spoken then.
+async fn spoken(worker: &Rc<Worker>, session: &Session, stream: TcpStream, before: Before) -> Option<Spoken> {
+    let server = &worker.config().server;
+    let verdict = worker.callbacks().run_session(Point::HandleAccept, session);
+    keepalive::apply(session, &stream);
+    if verdict == HandlerResult::Close {
         return None;
     }
     let limits =
@@ -156,33 +175,27 @@ async fn accepted(
         connection.set_read_deadline(Some(first_head));
         Spoken::Http1(connection)
     };
-    if !is_secure {
-        if let Some(error) = broken {
-            let _active = begin(&session);
+    if !session.is_secure {
+        if let Some(error) = before.broken {
+            let _active = begin(session);
             count(s::ERR_CLIENT_BAD_REQUEST);
             session.set_error(ErrorCode::CLIENT_BAD_REQUEST, error);
-            finish(&worker, &session);
             return None;
         }
-        return Some((session, http1(Stream::Tcp(stream), early, first_head)));
+        return Some(http1(Stream::Tcp(stream), before.early, before.first_head));
     }
     // Much more than plain connections need here.
-    let shaken = Box::pin(tls::shake_hands(&worker, &session, stream, early, broken)).await;
-    let Some((stream, protocol, params)) = shaken else {
-        finish(&worker, &session);
-        return None;
-    };
-    if worker.callbacks().run_session(Point::HandleHandshake, &session) == HandlerResult::Close {
-        finish(&worker, &session);
+    let (stream, protocol, params) =
+        Box::pin(tls::shake_hands(worker, session, stream, before.early, before.broken)).await?;
+    if worker.callbacks().run_session(Point::HandleHandshake, session) == HandlerResult::Close {
         return None;
     }
-    let spoken = match protocol {
+    Some(match protocol {
         Protocol::Http1 => http1(stream, BytesMut::new(), Instant::now() + server.client_read_timeout),
         Protocol::H2 => Spoken::Multiplexed(stream, Proto::H2, params),
         Protocol::Spdy31 => Spoken::Multiplexed(stream, Proto::Spdy31, params),
         Protocol::Stream => Spoken::Stream(stream, params),
-    };
-    Some((session, spoken))
+    })
 }
 
 /// Counts a connection that speaks HTTP/1.
@@ -192,7 +205,8 @@ fn begin(session: &Session) -> Active {
     Active::begin((s::CLIENT_CONN_SERVED, s::CLIENT_CONN_ACTIVE), of_connections(proto))
 }
 
-/// Serves a connection that speaks HTTP/1, to its end.
+/// Serves a connection that speaks HTTP/1, request after request, to its end. While it waits for one it needs next to
+/// no memory: all that a request takes is in a box of its own.
 #[expect(
     clippy::manual_async_fn,
     reason = "an async fn keeps its arguments twice, for as long as the connection lives"
@@ -205,7 +219,16 @@ fn serve_http1(
 ) -> impl Future<Output = ()> {
     async move {
         let active = begin(session);
-        let end = requests(worker, place, session, &connection).await;
+        let end = loop {
+            match next_bytes(worker, place, &connection).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => break Box::pin(refuse(session, &connection, &error)).await,
+                None => break End::Close,
+            }
+            if let Some(end) = Box::pin(request(worker, session, &connection)).await {
+                break end;
+            }
+        };
         drop(active);
         if let End::WebSocket(http) = end {
             Box::pin(websocket::serve(worker, session, connection, *http)).await;
@@ -232,32 +255,6 @@ enum End {
     CloseSlowly,
     /// The first request asked for a WebSocket.
     WebSocket(Box<bfe_http::Request>),
-}
-
-/// Serves request after request. While it waits for one it needs next to no memory: all that a request takes
-/// is in a box of its own.
-#[expect(
-    clippy::manual_async_fn,
-    reason = "an async fn keeps its arguments twice, for as long as the connection lives"
-)]
-fn requests(
-    worker: &Rc<Worker>,
-    place: &Place,
-    session: &Rc<Session>,
-    connection: &Connection,
-) -> impl Future<Output = End> {
-    async move {
-        loop {
-            match next_bytes(worker, place, connection).await {
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Box::pin(refuse(session, connection, &error)).await,
-                None => return End::Close,
-            }
-            if let Some(end) = Box::pin(request(worker, session, connection)).await {
-                return end;
-            }
-        }
-    }
 }
 
 /// Serves one request. `None` where the connection goes on.
