@@ -1,6 +1,7 @@
 //! Bodies: streamed from where they come, one piece at a time.
 
 use crate::Header;
+use crate::h1::SocketBody;
 use bytes::{Bytes, BytesMut};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -44,6 +45,11 @@ pub trait BodyStream {
 
     /// The fields that came after the body; asked for once, at its end.
     fn take_trailers(&mut self) -> Option<Header> {
+        None
+    }
+
+    /// The rest of the body as bytes of a plain connection, if it is nothing else, and none of it has been read yet.
+    fn socket(&mut self) -> Option<SocketBody<'_>> {
         None
     }
 }
@@ -116,6 +122,14 @@ impl Body {
         match self {
             Self::Empty | Self::Full(_) => None,
             Self::Stream(stream) => stream.take_trailers(),
+        }
+    }
+
+    /// See [`BodyStream::socket`].
+    pub(crate) fn socket(&mut self) -> Option<SocketBody<'_>> {
+        match self {
+            Self::Empty | Self::Full(_) => None,
+            Self::Stream(stream) => stream.socket(),
         }
     }
 

@@ -172,10 +172,16 @@ impl Bfe {
         process::rss(self.pid())
     }
 
-    /// Number of open descriptors.
+    /// Number of open descriptors, without those of pipes.
     #[must_use]
     pub fn fds(&self) -> usize {
-        process::fds(self.pid()).len()
+        process::fds(self.pid()).iter().filter(|fd| !process::is_pipe(fd)).count()
+    }
+
+    /// Number of pipes, through which large bodies pass: workers keep some of them.
+    #[must_use]
+    pub fn pipes(&self) -> usize {
+        process::fds(self.pid()).iter().filter(|fd| process::is_pipe(fd)).count() / 2
     }
 
     /// Number of open descriptors when nobody is connected, and all workers have been at work. Connections

@@ -20,6 +20,11 @@ pub(crate) fn fds(pid: u32) -> Vec<String> {
         .collect()
 }
 
+/// Whether a descriptor leads to a pipe.
+pub(crate) fn is_pipe(target: &str) -> bool {
+    target.starts_with("pipe:")
+}
+
 /// Whether the process itself, and nobody else, listens on a TCP port of IPv4.
 pub(crate) fn listens(pid: u32, port: u16) -> bool {
     let owned = fds(pid);

@@ -71,7 +71,10 @@ pub(crate) fn parse(buf: &[u8], method: &str, ended: bool) -> Parsed {
             whole(response, end + n)
         }
         length => {
-            response.body = rest.to_vec();
+            // Not each time that a little more has come.
+            if ended {
+                response.body = rest.to_vec();
+            }
             if length.is_none() && ended { whole(response, buf.len()) } else { Parsed::NeedMore(response) }
         }
     }

@@ -5,6 +5,7 @@
 
 use super::chunked::{Decoded, Decoder};
 use super::framing::{self, Framing};
+use super::splice::SocketBody;
 use super::stream::Stream;
 use super::timer::Deadline;
 use super::{encode, head};
@@ -393,7 +394,7 @@ impl ResponseBody {
         }
         loop {
             match &mut self.state {
-                State::Done => {
+                State::Done | State::Length(0) => {
                     self.release();
                     return Poll::Ready(None);
                 }
@@ -451,5 +452,15 @@ impl ResponseBody {
 impl BodyStream for ResponseBody {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.poll_next(cx)
+    }
+
+    fn socket(&mut self) -> Option<SocketBody<'_>> {
+        let conn = self.pooled.as_mut()?.conn().ok()?;
+        match (&mut self.state, &conn.stream, &self.sender) {
+            (State::Length(left), Stream::Tcp(from), None) if conn.buf.is_empty() => {
+                Some(SocketBody { from, left })
+            }
+            _ => None,
+        }
     }
 }

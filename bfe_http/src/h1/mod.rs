@@ -10,7 +10,9 @@ pub mod encode;
 pub mod framing;
 pub mod head;
 pub mod server;
+mod splice;
 mod stream;
 pub(crate) mod timer;
 
+pub use splice::SocketBody;
 pub use stream::{BufferedIo, Io, Stream};

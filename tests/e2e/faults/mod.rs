@@ -4,6 +4,7 @@
 mod backends;
 mod clients;
 mod descriptors;
+mod large;
 mod mixed;
 
 use bfe_tests::{Bfe, Client};

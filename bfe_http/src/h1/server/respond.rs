@@ -4,6 +4,8 @@ use super::body::BodyState;
 use super::head_plan::{Known, Plan, ResponseFraming, write_head};
 use super::{Connection, Inner};
 use crate::h1::encode;
+use crate::h1::splice::{Broken, LARGE, Passage};
+use crate::h1::stream::Stream;
 use crate::{Body, BodyError, Response};
 use bytes::{Buf, Bytes};
 use std::cell::RefCell;
@@ -284,14 +286,52 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Passes the rest of the body on.
+    /// Whether much of the body is still to come, as the backend sends it, and as announced.
+    fn is_large_and_raw(&self, body: &mut Body) -> bool {
+        body.socket()
+            .is_some_and(|rest| *rest.left >= LARGE && self.declared == Some(self.sent.body_len + *rest.left))
+    }
+
+    /// Has the kernel move the body, as far as it can.
+    async fn splice(&mut self, body: &mut Body, options: &SendOptions) -> Result<(), SendError> {
+        let mut passage = Passage::default();
+        let sent = &mut self.sent.body_len;
+        poll_fn(|cx| {
+            let mut inner = self.conn.inner.borrow_mut();
+            let (Some(rest), Stream::Tcp(to)) = (body.socket(), &inner.stream) else {
+                return Poll::Ready(Ok(()));
+            };
+            if let Poll::Ready(moved) = passage.poll_move(cx, rest, to, sent) {
+                return Poll::Ready(moved.map_err(|broken| match broken {
+                    Broken::Read(e) => SendError::Body(e.into()),
+                    Broken::Write(e) => SendError::Write(e),
+                }));
+            }
+            if inner.write_deadline.poll_passed(cx).is_ready() {
+                return Poll::Ready(Err(SendError::Body(BodyError::Timeout)));
+            }
+            if options.cancel_on_close && inner.poll_client_gone(cx).is_ready() {
+                return Poll::Ready(Err(SendError::Body(BodyError::ClientGone)));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Passes the rest of the body on: piece by piece, or by way of the kernel alone where that can be.
     async fn copy(
         &mut self,
         body: &mut Body,
         framing: ResponseFraming,
         options: &SendOptions,
     ) -> Result<(), SendError> {
+        let mut may_splice = framing == ResponseFraming::Plain;
         loop {
+            if may_splice && self.is_large_and_raw(body) {
+                may_splice = false;
+                self.flush(None).await?;
+                self.splice(body, options).await?;
+            }
             let immediate = options.flush == FlushPolicy::Immediate;
             let ready = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
             let event = match ready {
