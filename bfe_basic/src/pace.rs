@@ -41,6 +41,11 @@ pub fn step() {
         return;
     }
     LEFT.set(STEPS);
+    long_step();
+}
+
+/// The same after a step of a hundred microseconds, say.
+pub fn long_step() {
     if BEGAN.get().is_some_and(|began| began.elapsed() >= RUN) {
         thread::sleep(REST);
         BEGAN.set(Some(Instant::now()));

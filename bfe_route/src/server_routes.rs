@@ -5,7 +5,7 @@ use crate::route_rule::{self, ADVANCED_MODE, RouteError, RouteTable};
 use crate::vip_rule::{self, VipTable};
 use bfe_basic::conf::json::{self, Source};
 use bfe_basic::conf::{ConfError, ConfErrors, Faults};
-use bfe_basic::{NeedBody, Request, json_path};
+use bfe_basic::{NeedBody, Request, json_path, pace};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,6 +89,7 @@ impl ServerRoutes {
     pub fn check_clusters(&mut self, exists: impl Fn(&str) -> bool) -> Result<(), ConfErrors> {
         let mut faults = Faults::new();
         let mut check = |section: &str, kind: &str, product: &str, index: usize, cluster: &str| {
+            pace::step();
             if !exists(cluster) {
                 faults.push_with(|| {
                     let path = json_path![section, product, index, "ClusterName"];
@@ -119,6 +120,7 @@ impl ServerRoutes {
     fn check_products(&self) -> Result<(), ConfErrors> {
         let mut faults = Faults::new();
         let mut check = |section: &str, product: &Arc<str>| {
+            pace::step();
             if !self.hosts.products.contains(product) {
                 faults.push_with(|| {
                     let reason = format!("product[{product}] in route should exist in host!");

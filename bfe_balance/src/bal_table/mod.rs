@@ -97,17 +97,23 @@ impl BalTable {
             pace::step();
         }
         for (name, balancer) in &old.balancers {
+            pace::step();
             if !balancers.contains_key(name) {
                 balancer.release();
             }
         }
         self.table.store(Arc::new(Table { balancers, versions: files.versions() }));
+        if let Some(old) = Arc::into_inner(old) {
+            pace::discard(old.balancers);
+        }
         let missing = files.missing();
-        if missing.is_empty() {
+        let done = if missing.is_empty() {
             Ok(())
         } else {
             Err(files.error(format!("error in BalTableReload() for [{missing}]")))
-        }
+        };
+        files.discard();
+        done
     }
 
     /// The balancer of a cluster.
@@ -179,6 +185,12 @@ impl Files {
             backends: ClusterTableConf::load(cluster_table)?,
             name: cluster_table.display().to_string(),
         })
+    }
+
+    /// Lets go of them, a little at a time.
+    fn discard(self) {
+        pace::discard(self.gslb.clusters);
+        pace::discard(self.backends.clusters);
     }
 
     /// Names of the clusters that only `gslb` has.

@@ -21,6 +21,9 @@ pub use path::{conf_path, lexical_clean};
 /// The largest configuration file that is read, in bytes. Places in a file are kept as 32-bit offsets.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// How much of a file is read at once.
+const PIECE: u64 = 256 * 1024;
+
 /// Reads a whole configuration file, up to [`MAX_FILE_BYTES`].
 ///
 /// # Errors
@@ -30,8 +33,13 @@ pub fn read_bytes(path: &std::path::Path) -> Result<Vec<u8>, ConfError> {
     let name = path.display().to_string();
     let read = || -> std::io::Result<Vec<u8>> {
         let file = std::fs::File::open(path)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        let expected = file.metadata()?.len().min(MAX_FILE_BYTES);
+        // One byte more: room to find the end in.
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
+        let mut file = file.take(MAX_FILE_BYTES + 1);
+        while (&mut file).take(PIECE).read_to_end(&mut bytes)? > 0 {
+            crate::pace::long_step();
+        }
         Ok(bytes)
     };
     match read() {

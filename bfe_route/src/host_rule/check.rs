@@ -60,9 +60,15 @@ pub(super) fn check(document: Document<RawHostRule>) -> Result<(HostRules, Vec<C
     let products = host_tags
         .iter()
         .filter(|(_, tags)| tags.as_ref().is_some_and(|tags| !tags.is_empty()))
-        .map(|(product, _)| Arc::from(product.as_str()))
+        .map(|(product, _)| {
+            pace::step();
+            Arc::from(product.as_str())
+        })
         .collect();
-    Ok((HostRules { version, default_product, products, tags: owners.len(), hosts }, warnings))
+    let tags = owners.len();
+    pace::discard(owners);
+    pace::discard(host_tags);
+    Ok((HostRules { version, default_product, products, tags, hosts }, warnings))
 }
 
 struct Checker<F> {
@@ -92,12 +98,14 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
     fn tags<'r>(&mut self, host_tags: &'r Lists) -> Owners<'r> {
         let mut owners = Owners::default();
         for (product, tags) in host_tags {
+            pace::step();
             let Some(tags) = tags else {
                 self.fault(|| json_path!["HostTags", product], || format!("no HostTagList for {product}"));
                 continue;
             };
             let shared: Arc<str> = Arc::from(product.as_str());
             for (index, tag) in tags.iter().enumerate() {
+                pace::step();
                 let owner = (Arc::from(tag.as_str()), Arc::clone(&shared));
                 if let Some((_, other)) = owners.insert(tag, owner)
                     && *other != **product
@@ -114,6 +122,7 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
 
     fn hosts_have_products(&mut self, hosts: &Lists, owners: &Owners<'_>) {
         for (tag, hosts) in hosts {
+            pace::step();
             if hosts.is_none() {
                 self.fault(|| json_path!["Hosts", tag], || format!("no HostnameList for {tag}"));
             } else if !owners.contains_key(tag.as_str()) {

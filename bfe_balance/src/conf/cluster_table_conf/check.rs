@@ -4,7 +4,7 @@ use super::raw::{RawBackend, RawClusterTable};
 use super::table::{BackendDef, ClusterTableConf};
 use bfe_basic::conf::json::Source;
 use bfe_basic::conf::{ConfErrors, Faults};
-use bfe_basic::json_path;
+use bfe_basic::{json_path, pace};
 use std::collections::BTreeMap;
 
 /// Every backend needs all four fields, every sub-cluster a backend of positive weight.
@@ -23,6 +23,7 @@ pub(super) fn check(raw: RawClusterTable, source: &Source) -> Result<ClusterTabl
             let mut backends = Vec::with_capacity(raw_backends.len());
             let mut complete = true;
             for (index, raw) in raw_backends.into_iter().enumerate() {
+                pace::step();
                 match backend(raw) {
                     Ok(backend) => backends.push(backend),
                     Err(reason) => {

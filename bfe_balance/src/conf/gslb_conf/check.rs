@@ -4,7 +4,7 @@ use super::raw::RawGslbConf;
 use super::table::GslbConf;
 use bfe_basic::conf::json::Source;
 use bfe_basic::conf::{ConfErrors, Faults};
-use bfe_basic::json_path;
+use bfe_basic::{json_path, pace};
 
 /// All three fields must be there, and each cluster must have a sub-cluster of positive weight.
 pub(super) fn check(raw: RawGslbConf, source: &Source) -> Result<GslbConf, ConfErrors> {
@@ -20,6 +20,7 @@ pub(super) fn check(raw: RawGslbConf, source: &Source) -> Result<GslbConf, ConfE
     }
     let clusters = raw.clusters.unwrap_or_default();
     for (name, weights) in &clusters {
+        pace::step();
         if !weights.values().any(|weight| *weight > 0) {
             let count = weights.len();
             faults.push_with(|| {

@@ -3,6 +3,7 @@
 use super::de::{Context, Error, Value};
 use super::scan::Node;
 use super::text::string_text;
+use crate::pace;
 use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess};
 
 /// A field that was given, and all its values.
@@ -31,6 +32,7 @@ impl<'de, I: Iterator<Item = (Node, u32)>> MapAccess<'de> for Members<'_, '_, I>
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        pace::step();
         let (key, index) = self.value.ok_or_else(|| Error::custom("value asked for before its key"))?;
         let value = Value { context: self.context, index, earlier: Vec::new(), depth: self.depth };
         seed.deserialize(value).map_err(|error| error.within(&*string_text(self.context.text, key)))
@@ -78,6 +80,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
         if self.at >= self.end {
             return Ok(None);
         }
+        pace::step();
         let value = Value { context: self.context, index: self.at, earlier: Vec::new(), depth: self.depth };
         self.at = value.node()?.next;
         let position = self.position;

@@ -80,6 +80,7 @@ fn from_vec<T: DeserializeOwned>(name: &str, bytes: Vec<u8>) -> Result<Document<
         // No ASCII byte is lost by this, so that the text has the same structure.
         String::from_utf8_lossy(error.as_bytes()).into_owned()
     });
+    crate::pace::long_step();
     let tape = Tape::scan(&text).map_err(|error| ConfError {
         file: name.to_owned(),
         place: Some(Place::of(text.as_bytes(), error.at)),

@@ -48,7 +48,7 @@ pub(super) struct Tape {
 impl Tape {
     /// Scans the first value of `text`; what comes after it is not looked at.
     pub(super) fn scan(text: &str) -> Result<Self, SyntaxError> {
-        Scanner { text: text.as_bytes(), at: 0, nodes: Vec::with_capacity(text.len() / 16) }.scan()
+        Scanner { text: text.as_bytes(), at: 0, nodes: Vec::with_capacity(text.len() / 8) }.scan()
     }
 
     pub(super) fn get(&self, index: u32) -> Option<Node> {
