@@ -225,7 +225,9 @@ fn serve_http1(
                 Some(Err(error)) => break Box::pin(refuse(session, &connection, &error)).await,
                 None => break End::Close,
             }
-            if let Some(end) = Box::pin(request(worker, session, &connection)).await {
+            // The room first: what it holds is large, and would be copied into it otherwise.
+            let room = Box::new_uninit();
+            if let Some(end) = Box::into_pin(Box::write(room, request(worker, session, &connection))).await {
                 break end;
             }
         };
