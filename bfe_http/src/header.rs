@@ -63,6 +63,14 @@ impl Header {
         Self::default()
     }
 
+    /// The range of the last field's value, where that is one of the head buffer: start, and length.
+    pub(crate) fn last_wire_value(&mut self) -> Option<(u32, &mut u32)> {
+        match &mut self.fields.last_mut()?.value {
+            Piece::Wire(start, len) => Some((*start, len)),
+            Piece::Owned(_) => None,
+        }
+    }
+
     /// A header whose wire fields are ranges of `head`; see [`Header::push_wire`].
     #[must_use]
     pub fn for_head(head: Bytes, capacity: usize) -> Self {
@@ -169,7 +177,7 @@ impl Header {
     /// in which messages are written (lifecycle 7.1, 10.2).
     pub fn for_each_sorted(&self, mut emit: impl FnMut(&[u8], &[u8])) {
         // Most heads have few fields, and an order on the stack costs nothing.
-        const FEW: usize = 48;
+        const FEW: usize = 24;
         if self.fields.len() <= FEW {
             let mut order = [(0u64, 0u8); FEW];
             let mut filled = 0;
@@ -232,7 +240,42 @@ fn sort_key(name: &[u8]) -> u64 {
 /// Whether all of `name` are token characters (RFC 9110), and there is at least one.
 #[must_use]
 pub fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| TOKEN[usize::from(*b)])
+    !name.is_empty() && name.iter().all(|b| CLASS[usize::from(*b)] & TOKEN != 0)
+}
+
+/// What is known of a name in a field line after one look at it.
+pub(crate) struct NameScan {
+    /// Its length: the colon comes next.
+    pub(crate) len: usize,
+    /// See [`is_token`].
+    pub(crate) is_token: bool,
+    /// Whether it is in canonical form, if it is a token.
+    pub(crate) is_canonical: bool,
+    /// There are blanks or control characters in it.
+    pub(crate) has_blank: bool,
+}
+
+/// Looks at a field line up to its colon; `None` where there is none.
+pub(crate) fn scan_name(line: &[u8]) -> Option<NameScan> {
+    // Classes that all bytes have, that any has, and letters in the wrong case.
+    let (mut all, mut any, mut wrong) = (TOKEN, 0, 0);
+    let mut wrong_here = LOWER;
+    for (len, b) in line.iter().enumerate() {
+        if *b == b':' {
+            return Some(NameScan {
+                len,
+                is_token: len > 0 && all & TOKEN != 0,
+                is_canonical: wrong == 0,
+                has_blank: any & BLANK != 0,
+            });
+        }
+        let class = CLASS[usize::from(*b)];
+        all &= class;
+        any |= class;
+        wrong |= class & wrong_here;
+        wrong_here = if *b == b'-' { LOWER } else { UPPER };
+    }
+    None
 }
 
 /// Whether a field value is of characters that HTTP allows: no control bytes but tabs.
@@ -241,32 +284,45 @@ pub(crate) fn is_value(value: &[u8]) -> bool {
     !value.iter().fold(false, |bad, b| bad | ((*b < b' ') & (*b != b'\t')) | (*b == 0x7f))
 }
 
-/// Which bytes are token characters.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// Token characters.
+const TOKEN: u8 = 1;
+/// Lower case letters.
+const LOWER: u8 = 2;
+/// Upper case letters.
+const UPPER: u8 = 4;
+/// Blanks and control characters.
+const BLANK: u8 = 8;
+
+/// The classes of each byte.
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut b = 0;
     while b < 256 {
         // The loop ends below 256.
         #[allow(clippy::cast_possible_truncation)]
         let byte = b as u8;
-        table[b] = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            );
+        table[b] = match byte {
+            b'a'..=b'z' => TOKEN | LOWER,
+            b'A'..=b'Z' => TOKEN | UPPER,
+            b'0'..=b'9'
+            | b'!'
+            | b'#'
+            | b'$'
+            | b'%'
+            | b'&'
+            | b'\''
+            | b'*'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'^'
+            | b'_'
+            | b'`'
+            | b'|'
+            | b'~' => TOKEN,
+            0..=b' ' | 0x7f => BLANK,
+            _ => 0,
+        };
         b += 1;
     }
     table

@@ -15,6 +15,8 @@ from scenarios import SCENARIOS
 AROUND = 0.5
 """Seconds to start and stop a proxy, and to look at its answers."""
 RELOADS = 10
+REST_SECONDS = 3
+"""Before memory is looked at: what is let go of after a load has a moment for it."""
 SHARE = 0.7
 """Of a proxy's own maximum, in requests at a fixed rate."""
 
@@ -112,15 +114,17 @@ class Start:
     size: trees.Size
 
     def seconds(self, _):
-        return 2 * AROUND + RELOADS * 0.3
+        return 2 * AROUND + RELOADS * 0.3 + 2 * REST_SECONDS
 
     def __call__(self, env, proxy):
         scenario = self.size.scenario(env.backend)
         with env.bench.proxy(proxy, env.backend, scenario) as program:
             started = program.up - program.begun
             program.check(scenario)
+            time.sleep(REST_SECONDS)
             fresh = resident(program.pids())
             took = [trees.reload(program.monitor) for _ in range(RELOADS)]
+            time.sleep(REST_SECONDS)
             after = resident(program.pids())
         return {
             "start s": started,

@@ -91,9 +91,13 @@ pub fn status_line(out: &mut Vec<u8>, http_11: bool, code: u16) {
 
 /// Writes one field. What could end the line early becomes a blank.
 pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    push_clean(out, name);
+    let value = value.trim_ascii();
+    let start = out.len();
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
-    push_clean(out, value.trim_ascii());
+    out.extend_from_slice(value);
+    clean(out, start);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -110,9 +114,15 @@ pub fn push_chunk_size(out: &mut Vec<u8>, size: usize) {
 fn push_clean(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     out.extend_from_slice(text);
+    clean(out, start);
+}
+
+/// Makes blanks of what could end a line, from `start` on.
+fn clean(out: &mut [u8], start: usize) {
+    let text = out.get_mut(start..).unwrap_or_default();
     // One look at all bytes at once; hardly any text has control characters at all.
     if text.iter().fold(false, |any, b| any | (*b < b' ')) {
-        for b in out.iter_mut().skip(start) {
+        for b in text {
             if matches!(b, b'\r' | b'\n' | 0) {
                 *b = b' ';
             }

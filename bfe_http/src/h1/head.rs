@@ -3,14 +3,18 @@
 //! A head is parsed once, when all of it is there. Names are brought into canonical form in place, so that
 //! the fields can stay ranges of the buffer.
 
-use crate::header::{Header, canonicalize, is_token, is_value};
+use crate::header::{Header, canonicalize, is_value, scan_name};
 use crate::url::{Url, UrlError};
 use crate::{Body, Request, RequestState, Response, Version};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use std::ops::Range;
 
 /// Most header fields in one head. The size limit of a head allows far more only if they are hardly longer
 /// than their colon; nothing but an attack looks like that.
 pub const MAX_FIELDS: usize = 16_384;
+
+/// Room for the fields of most heads, and for what modules add.
+const USUAL_FIELDS: usize = 24;
 
 /// Why a head was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -80,7 +84,7 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
     let (line_len, next) = first_line(&head);
     let (method_end, target_end, version) =
         parse_request_line(head.get(..line_len).unwrap_or_default(), max_target)?;
-    let fields = parse_fields(&mut head, next, Strictness::Request)?;
+    let (header, host) = parse_fields(&mut head, next, Strictness::Request)?;
 
     let header_size = u32::try_from(head.len()).unwrap_or(u32::MAX);
     let head = head.freeze();
@@ -93,18 +97,8 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
         Url::parse_request_uri(&request_uri)
     };
     let url = url.map_err(|reason| HeadError::Target { target: printable(&request_uri), reason })?;
-    let mut header = Header::for_head(head.clone(), fields.len() + 8);
-    let mut host = None;
-    for field in fields.as_slice() {
-        if head.get(field.name()) == Some(b"Host") {
-            host = host.or_else(|| Some(head.slice(field.value())));
-        } else {
-            header.push_wire(field.name, field.value);
-        }
-    }
-    if !url.host.is_empty() {
-        host = Some(url.host.clone());
-    }
+    let host = if url.host.is_empty() { host.map(|host| head.slice(host)) } else { Some(url.host.clone()) };
+    let mut header = header.with_head(head);
     fix_pragma(&mut header);
     Ok(Request {
         method,
@@ -162,13 +156,10 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
     let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
     let code = std::str::from_utf8(code_text).ok().and_then(|c| c.parse::<u16>().ok());
     let status = code.ok_or_else(|| HeadError::StatusCode(printable(code_text)))?;
-    let fields = parse_fields(&mut head, next, Strictness::Response)?;
+    let (header, _) = parse_fields(&mut head, next, Strictness::Response)?;
     let mut response = Response::new(status);
     response.version = Some(version);
-    response.header = Header::for_head(head.freeze(), fields.len() + 8);
-    for field in fields.as_slice() {
-        response.header.push_wire(field.name, field.value);
-    }
+    response.header = header.with_head(head.freeze());
     fix_pragma(&mut response.header);
     Ok((response, version))
 }
@@ -179,12 +170,8 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
 /// # Errors
 /// See [`HeadError`].
 pub fn parse_cgi(mut head: BytesMut) -> Result<Header, HeadError> {
-    let fields = parse_fields(&mut head, 0, Strictness::Response)?;
-    let mut header = Header::for_head(head.freeze(), fields.len() + 8);
-    for field in fields.as_slice() {
-        header.push_wire(field.name, field.value);
-    }
-    Ok(header)
+    let (header, _) = parse_fields(&mut head, 0, Strictness::Response)?;
+    Ok(header.with_head(head.freeze()))
 }
 
 /// `Pragma: no-cache` alone gains a `Cache-Control: no-cache` (lifecycle 5.2).
@@ -215,66 +202,6 @@ pub fn parse_version(text: &[u8]) -> Option<Version> {
     Some(Version { major: number(major)?, minor: number(minor)? })
 }
 
-#[derive(Clone, Copy)]
-struct FieldRange {
-    name: (u32, u32),
-    value: (u32, u32),
-}
-
-impl FieldRange {
-    fn name(&self) -> std::ops::Range<usize> {
-        self.name.0 as usize..(self.name.0 + self.name.1) as usize
-    }
-
-    fn value(&self) -> std::ops::Range<usize> {
-        self.value.0 as usize..(self.value.0 + self.value.1) as usize
-    }
-}
-
-/// Fields of one head: on the stack while they are few.
-struct Fields {
-    few: [FieldRange; Self::FEW],
-    filled: usize,
-    many: Vec<FieldRange>,
-}
-
-impl Fields {
-    const FEW: usize = 48;
-
-    fn new() -> Self {
-        let none = FieldRange { name: (0, 0), value: (0, 0) };
-        Self { few: [none; Self::FEW], filled: 0, many: Vec::new() }
-    }
-
-    fn push(&mut self, field: FieldRange) {
-        if self.many.is_empty() {
-            if let Some(slot) = self.few.get_mut(self.filled) {
-                *slot = field;
-                self.filled += 1;
-                return;
-            }
-            self.many.extend_from_slice(&self.few);
-        }
-        self.many.push(field);
-    }
-
-    fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    fn as_slice(&self) -> &[FieldRange] {
-        if self.many.is_empty() { self.few.get(..self.filled).unwrap_or_default() } else { &self.many }
-    }
-
-    fn last_mut(&mut self) -> Option<&mut FieldRange> {
-        if self.many.is_empty() {
-            self.filled.checked_sub(1).and_then(|i| self.few.get_mut(i))
-        } else {
-            self.many.last_mut()
-        }
-    }
-}
-
 /// What is done with lines that different readers read differently.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strictness {
@@ -284,9 +211,16 @@ enum Strictness {
     Response,
 }
 
-/// Parses the field lines from `at` on, and brings names into canonical form.
-fn parse_fields(head: &mut BytesMut, mut at: usize, strictness: Strictness) -> Result<Fields, HeadError> {
-    let mut fields = Fields::new();
+/// Parses the field lines from `at` on, and brings names into canonical form. The fields are ranges of `head`; of a
+/// request the first `Host` is no field, but told apart, and further ones are dropped.
+fn parse_fields(
+    head: &mut BytesMut,
+    mut at: usize,
+    strictness: Strictness,
+) -> Result<(Header, Option<Range<usize>>), HeadError> {
+    let mut header = Header::for_head(Bytes::new(), USUAL_FIELDS);
+    let mut host = None;
+    let mut hosts = 0;
     loop {
         let rest = head.get(at..).unwrap_or_default();
         let Some(lf) = memchr::memchr(b'\n', rest) else { break };
@@ -301,54 +235,58 @@ fn parse_fields(head: &mut BytesMut, mut at: usize, strictness: Strictness) -> R
                 return refuse();
             }
             let (end, blank) = (at + lf, at);
-            if let Some(last) = fields.last_mut() {
-                unfold(head, last, blank, end);
+            if let Some((start, len)) = header.last_wire_value() {
+                unfold(head, start, len, blank, end);
             }
             at += lf + 1;
             continue;
         }
-        let Some(colon) = memchr::memchr(b':', line) else { return refuse() };
-        let (name, raw_value) = line.split_at(colon);
-        let raw_value = raw_value.get(1..).unwrap_or_default();
+        let Some(name) = scan_name(line) else { return refuse() };
+        let raw_value = line.get(name.len + 1..).unwrap_or_default();
         let lead = raw_value.iter().position(|b| !blank(*b)).unwrap_or(raw_value.len());
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
-        if strictness == Strictness::Request {
-            let value = raw_value.get(lead..tail).unwrap_or_default();
-            // A fold looks at all bytes without a branch for each.
-            let bad_name = name.iter().fold(false, |bad, b| bad | (*b <= b' ') | (*b == 0x7f));
-            if bad_name || !is_value(value) {
-                return refuse();
-            }
+        if strictness == Strictness::Request
+            && (name.has_blank || !is_value(raw_value.get(lead..tail).unwrap_or_default()))
+        {
+            return refuse();
         }
-        let token = is_token(name);
-        if !name.is_empty() {
-            if fields.len() >= MAX_FIELDS {
+        if name.len > 0 {
+            if header.len() + hosts >= MAX_FIELDS {
                 return Err(HeadError::TooManyFields);
             }
-            let start = at + colon + 1 + lead;
-            fields.push(FieldRange { name: range(at, colon), value: range(start, tail - lead) });
-            if token && let Some(name) = head.get_mut(at..at + colon) {
+            if name.is_token
+                && !name.is_canonical
+                && let Some(name) = head.get_mut(at..at + name.len)
+            {
                 canonicalize(name);
+            }
+            let start = at + name.len + 1 + lead;
+            if strictness == Strictness::Request && head.get(at..at + name.len) == Some(b"Host") {
+                hosts += 1;
+                host = host.or(Some(start..start + tail - lead));
+            } else {
+                header.push_wire(range(at, name.len), range(start, tail - lead));
             }
         }
         at += lf + 1;
     }
-    Ok(fields)
+    Ok((header, host))
 }
 
-/// Joins a continuation line to the field before it: what lies between becomes one blank.
-fn unfold(head: &mut BytesMut, field: &mut FieldRange, line_start: usize, line_end: usize) {
+/// Joins a continuation line to the value before it (where it starts, and how long it is): what lies between becomes
+/// one blank.
+fn unfold(head: &mut BytesMut, start: u32, value_len: &mut u32, line_start: usize, line_end: usize) {
     let line = head.get(line_start..line_end).unwrap_or_default();
     let lead = line.iter().position(|b| !blank(*b)).unwrap_or(line.len());
     let tail = line.iter().rposition(|b| !blank(*b) && *b != b'\r').map_or(lead, |i| i + 1);
     let more = line_start + lead..line_start + tail;
-    let value = field.value();
-    if let Some(slot) = head.get_mut(value.end) {
+    let value_end = start as usize + *value_len as usize;
+    if let Some(slot) = head.get_mut(value_end) {
         *slot = b' ';
     }
     let len = more.len();
-    head.copy_within(more, value.end + 1);
-    field.value.1 = u32::try_from(value.len() + 1 + len).unwrap_or(field.value.1);
+    head.copy_within(more, value_end + 1);
+    *value_len = u32::try_from(*value_len as usize + 1 + len).unwrap_or(*value_len);
 }
 
 const fn blank(b: u8) -> bool {
