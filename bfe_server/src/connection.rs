@@ -1,5 +1,6 @@
 //! Client connections: accepting them, and serving their requests one after the other (lifecycle 3 to 5).
 
+use crate::boxed::boxed;
 use crate::config::Layer4LoadBalancer;
 use crate::pipeline::{self, After};
 use crate::state::{Active, count, of_connections, proxy_state as s};
@@ -225,9 +226,7 @@ fn serve_http1(
                 Some(Err(error)) => break Box::pin(refuse(session, &connection, &error)).await,
                 None => break End::Close,
             }
-            // The room first: what it holds is large, and would be copied into it otherwise.
-            let room = Box::new_uninit();
-            if let Some(end) = Box::into_pin(Box::write(room, request(worker, session, &connection))).await {
+            if let Some(end) = boxed(|| request(worker, session, &connection)).await {
                 break end;
             }
         };

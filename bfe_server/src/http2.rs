@@ -1,6 +1,7 @@
 //! Client connections that carry many requests at once, HTTP/2 and SPDY/3.1: each request is a task of its own
 //! (lifecycle 16, 17).
 
+use crate::boxed::boxed;
 use crate::connection::finish;
 use crate::pipeline::{self, After};
 use crate::state::{Active, of_connections, proxy_state as s};
@@ -31,7 +32,8 @@ pub(crate) async fn serve(
         _ => Connection::new(stream, settings),
     };
     while let Some((http, exchange)) = next(worker, place, &connection).await {
-        tokio::task::spawn_local(request(Rc::clone(worker), Rc::clone(session), http, exchange));
+        let (worker, session) = (Rc::clone(worker), Rc::clone(session));
+        tokio::task::spawn_local(boxed(|| request(worker, session, http, exchange)));
     }
     drop(active);
     finish(worker, session);

@@ -2,6 +2,7 @@
 //!
 //! [`Server::load`] reads a whole configuration tree; [`Server::run`] serves until a signal ends it.
 
+mod boxed;
 pub mod config;
 mod connection;
 mod delays;

@@ -150,7 +150,7 @@ mod pipe {
                 let moved = from.try_io(Interest::READABLE, || {
                     Ok(splice(from, None, &self.write, None, most, SpliceFlags::NONBLOCK)?)
                 });
-                if !matches!(&moved, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
+                if !is_to_be_tried_again(&moved) {
                     return Poll::Ready(moved);
                 }
             }
@@ -167,11 +167,17 @@ mod pipe {
                 let moved = to.try_io(Interest::WRITABLE, || {
                     Ok(splice(&self.read, None, to, None, held, SpliceFlags::NONBLOCK)?)
                 });
-                if !matches!(&moved, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
+                if !is_to_be_tried_again(&moved) {
                     return Poll::Ready(moved);
                 }
             }
         }
+    }
+
+    /// Whether there was nothing to be done yet, or a signal came.
+    fn is_to_be_tried_again(moved: &io::Result<usize>) -> bool {
+        use io::ErrorKind::{Interrupted, WouldBlock};
+        moved.as_ref().is_err_and(|e| matches!(e.kind(), WouldBlock | Interrupted))
     }
 
     impl Drop for Pipe {
