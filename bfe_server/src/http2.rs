@@ -57,7 +57,7 @@ async fn next(
     worker: &Worker,
     place: &Place,
     connection: &Connection,
-) -> Option<(bfe_http::Request, StreamExchange)> {
+) -> Option<(Box<bfe_http::Request>, StreamExchange)> {
     poll_fn(|cx| {
         if worker.is_draining() {
             connection.go_away();
@@ -73,14 +73,14 @@ async fn next(
 async fn request(
     worker: Rc<Worker>,
     session: Rc<Session>,
-    http: bfe_http::Request,
+    http: Box<bfe_http::Request>,
     exchange: StreamExchange,
 ) {
     if exchange.protocol().is_some() {
         // Rare, and not to make the tasks of requests larger.
-        return Box::pin(websocket::serve_stream(&worker, &session, http, exchange)).await;
+        return Box::pin(websocket::serve_stream(&worker, &session, *http, exchange)).await;
     }
-    let mut req = Request::new(session, http);
+    let mut req = Request::new(session, *http);
     let after = exchange.watch(pipeline::serve(&worker, &mut req, &exchange)).await;
     exchange.finish(after != After::Keep).await;
 }

@@ -217,7 +217,7 @@ impl Connection {
 
     /// Reads and writes, and waits for the next request; `None` once the connection is over. Streams go on
     /// only as long as this is polled.
-    pub fn poll_request(&self, cx: &mut Context<'_>) -> Poll<Option<(Request, StreamExchange)>> {
+    pub fn poll_request(&self, cx: &mut Context<'_>) -> Poll<Option<(Box<Request>, StreamExchange)>> {
         let step = self.inner.borrow_mut().poll_drive(cx);
         step.map(|opened| {
             opened.map(|opened| {
@@ -227,7 +227,7 @@ impl Connection {
                 if opened.has_body {
                     request.body = exchange.request_body();
                 }
-                (*request, exchange)
+                (request, exchange)
             })
         })
     }

@@ -85,7 +85,7 @@ impl StreamExchange {
 
     /// Ends the request. With `close` the whole connection ends, with what has been sent already: the
     /// response has no end then, and where it was not sent yet it is lost (lifecycle 2.2).
-    pub async fn finish(self, close: bool) {
+    pub async fn finish(&self, close: bool) {
         self.end_response(close).await;
         if close {
             self.inner.borrow_mut().close();
