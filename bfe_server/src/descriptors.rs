@@ -24,6 +24,12 @@ fn share(limit: u64) -> u64 {
     limit.saturating_sub(reserve).max(limit / 4).max(1)
 }
 
+/// How many pipes for large bodies there may be, each of two descriptors, beside so many clients: they take from what
+/// is held back.
+pub(crate) fn max_pipes(clients: usize) -> usize {
+    clients / 32
+}
+
 #[cfg(test)]
 mod tests {
     use super::share;
@@ -32,6 +38,8 @@ mod tests {
     fn clients_never_get_all_descriptors() {
         for (limit, clients) in [(1_048_576, 917_504), (1024, 896), (256, 192), (64, 16), (1, 1)] {
             assert_eq!(share(limit), clients, "{limit}");
+            let pipes = super::max_pipes(usize::try_from(clients).unwrap());
+            assert!(2 * pipes as u64 <= (limit - clients) / 2, "{limit}: {pipes} pipes");
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::BfeConfig;
 use crate::connection;
 use crate::delays::Delays;
+use crate::descriptors;
 use crate::server::Server;
 use crate::tables::ServerData;
 use bfe_balance::BalTable;
@@ -191,6 +192,7 @@ pub(crate) fn run(
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     counter::enter_worker(index);
+    bfe_http::h1::limit_pipes(descriptors::max_pipes(max_connections));
     // The library collects randomness for each thread when it first needs some, which takes a while.
     bfe_tls::warm_up();
     let handshakes = HandshakeThread::start(format!("handshake-{index}"))?;

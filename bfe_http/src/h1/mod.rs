@@ -14,5 +14,5 @@ mod splice;
 mod stream;
 pub(crate) mod timer;
 
-pub use splice::SocketBody;
+pub use splice::{SocketBody, limit_pipes};
 pub use stream::{BufferedIo, Io, Stream};

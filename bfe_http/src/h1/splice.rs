@@ -2,8 +2,10 @@
 //! process and another out of it.
 //!
 //! A pipe is lent while something is in it, so that a backend or client that is slow to begin holds none. There are
-//! at most [`MAX_PIPES`] to a worker; a body that gets none is copied, as small ones are.
+//! at most [`MAX_PIPES`] to a worker, fewer where descriptors are scarce; a body that gets none is copied, as small ones
+//! are.
 
+use std::cell::Cell;
 use std::io;
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
@@ -12,6 +14,16 @@ use tokio::net::TcpStream;
 pub(crate) const LARGE: u64 = 64 * 1024;
 /// Most pipes of a worker, each of two descriptors; what is in it at most is [`ROOM`].
 const MAX_PIPES: usize = 64;
+thread_local! {
+    /// Most pipes of this worker.
+    static LIMIT: Cell<usize> = const { Cell::new(MAX_PIPES) };
+}
+
+/// Lets the calling worker have at most so many pipes, two descriptors each; never more than 64.
+pub fn limit_pipes(most: usize) {
+    LIMIT.set(most.min(MAX_PIPES));
+}
+
 /// Room of a pipe, and most that is moved at once. With the usual 64 KiB a response of 1 MB cost a quarter more
 /// processor time; with 1 MiB hardly less.
 const ROOM: usize = 256 * 1024;
@@ -97,7 +109,7 @@ impl Passage {
 
 #[cfg(target_os = "linux")]
 mod pipe {
-    use super::{MAX_PIPES, ROOM};
+    use super::{LIMIT, ROOM};
     use rustix::fd::OwnedFd;
     use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
     use std::cell::{Cell, RefCell};
@@ -123,7 +135,7 @@ mod pipe {
             if let Some(pipe) = IDLE.with_borrow_mut(Vec::pop) {
                 return Some(pipe);
             }
-            if OPEN.get() >= MAX_PIPES {
+            if OPEN.get() >= LIMIT.get() {
                 return None;
             }
             let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;

@@ -1,7 +1,7 @@
 //! Large bodies between plain connections, which the kernel moves: no byte is lost, changed or kept.
 
 use super::unharmed;
-use bfe_tests::{Backend, Bfe, Client, Reply, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Client, Launch, Reply, Tree, wait_until};
 use serde_json::json;
 
 const MB: usize = 1 << 20;
@@ -73,6 +73,28 @@ fn life_85_more_deaf_clients_than_pipes() {
     drop((deaf, good));
     bfe.wait_idle();
     wait_until("descriptors are given back", || bfe.fds() <= fds + 1 && bfe.pipes() < 64);
+}
+
+#[test]
+fn descriptors_that_are_held_back_are_not_for_pipes() {
+    let large = Reply::ok(body(8 * MB));
+    let backend =
+        Backend::start(move |req| if req.line().contains("/large") { large.clone() } else { Reply::ok("x") });
+    let bfe = Launch::new(&tree(&backend)).max_fds(512).start();
+    let deaf: Vec<Client> = (0..30)
+        .map(|_| {
+            let mut client = bfe.client();
+            client.shrink_receive_buffer();
+            client.send(get("/large"));
+            client
+        })
+        .collect();
+    // One to 32 of 448 clients.
+    wait_until("all pipes are taken", || bfe.pipes() == 14);
+    unharmed(&bfe, &mut bfe.client());
+    assert_eq!(bfe.pipes(), 14);
+    drop(deaf);
+    bfe.wait_idle();
 }
 
 #[test]
