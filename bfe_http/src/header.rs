@@ -243,37 +243,48 @@ pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| CLASS[usize::from(*b)] & TOKEN != 0)
 }
 
-/// What is known of a name in a field line after one look at it.
-pub(crate) struct NameScan {
-    /// Its length: the colon comes next.
-    pub(crate) len: usize,
-    /// See [`is_token`].
-    pub(crate) is_token: bool,
-    /// Whether it is in canonical form, if it is a token.
-    pub(crate) is_canonical: bool,
-    /// There are blanks or control characters in it.
-    pub(crate) has_blank: bool,
+/// What is seen of a name, byte by byte.
+pub(crate) struct NameSeen {
+    /// Classes that all bytes have.
+    all: u8,
+    /// Classes that any byte has.
+    any: u8,
+    /// Letters in the wrong case.
+    wrong: u8,
+    /// Which letters would be in the wrong case here.
+    wrong_here: u8,
 }
 
-/// Looks at a field line up to its colon; `None` where there is none.
-pub(crate) fn scan_name(line: &[u8]) -> Option<NameScan> {
-    // Classes that all bytes have, that any has, and letters in the wrong case.
-    let (mut all, mut any, mut wrong) = (TOKEN, 0, 0);
-    let mut wrong_here = LOWER;
+impl NameSeen {
+    const NOTHING: Self = Self { all: TOKEN, any: 0, wrong: 0, wrong_here: LOWER };
+
+    fn add(&mut self, b: u8) {
+        let class = CLASS[usize::from(b)];
+        self.all &= class;
+        self.any |= class;
+        self.wrong |= class & self.wrong_here;
+        self.wrong_here = if b == b'-' { LOWER } else { UPPER };
+    }
+
+    /// Whether canonical form would change it; names that are no tokens stay as they are.
+    pub(crate) fn changes(&self) -> bool {
+        self.all & TOKEN != 0 && self.wrong != 0
+    }
+
+    /// Whether there are blanks or control characters in it.
+    pub(crate) fn has_blank(&self) -> bool {
+        self.any & BLANK != 0
+    }
+}
+
+/// Looks at a field line up to its colon: how long the name is, and what it is like. `None` where there is no colon.
+pub(crate) fn scan_name(line: &[u8]) -> Option<(usize, NameSeen)> {
+    let mut seen = NameSeen::NOTHING;
     for (len, b) in line.iter().enumerate() {
         if *b == b':' {
-            return Some(NameScan {
-                len,
-                is_token: len > 0 && all & TOKEN != 0,
-                is_canonical: wrong == 0,
-                has_blank: any & BLANK != 0,
-            });
+            return Some((len, seen));
         }
-        let class = CLASS[usize::from(*b)];
-        all &= class;
-        any |= class;
-        wrong |= class & wrong_here;
-        wrong_here = if *b == b'-' { LOWER } else { UPPER };
+        seen.add(*b);
     }
     None
 }
@@ -332,23 +343,15 @@ static CLASS: [u8; 256] = {
 /// lower case. A name that is not a token stays as it is (lifecycle 5.2).
 #[must_use]
 pub fn canonical(name: &[u8]) -> Cow<'_, [u8]> {
+    let mut seen = NameSeen::NOTHING;
+    name.iter().for_each(|b| seen.add(*b));
     // Most names are canonical already, and are not copied.
-    if !is_token(name) || is_canonical(name) {
+    if !seen.changes() {
         return Cow::Borrowed(name);
     }
     let mut owned = name.to_vec();
     canonicalize(&mut owned);
     Cow::Owned(owned)
-}
-
-/// Whether a token is in canonical form.
-fn is_canonical(name: &[u8]) -> bool {
-    let mut upper = true;
-    name.iter().all(|b| {
-        let wrong = if upper { b.is_ascii_lowercase() } else { b.is_ascii_uppercase() };
-        upper = *b == b'-';
-        !wrong
-    })
 }
 
 /// Brings a token into canonical form in place.

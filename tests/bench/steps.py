@@ -116,16 +116,19 @@ class Start:
     def seconds(self, _):
         return 2 * AROUND + RELOADS * 0.3 + 2 * REST_SECONDS
 
+    @staticmethod
+    def rested(program):
+        time.sleep(REST_SECONDS)
+        return resident(program.pids())
+
     def __call__(self, env, proxy):
         scenario = self.size.scenario(env.backend)
         with env.bench.proxy(proxy, env.backend, scenario) as program:
             started = program.up - program.begun
             program.check(scenario)
-            time.sleep(REST_SECONDS)
-            fresh = resident(program.pids())
+            fresh = self.rested(program)
             took = [trees.reload(program.monitor) for _ in range(RELOADS)]
-            time.sleep(REST_SECONDS)
-            after = resident(program.pids())
+            after = self.rested(program)
         return {
             "start s": started,
             "MB": fresh / 2**20,

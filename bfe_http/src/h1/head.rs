@@ -241,31 +241,30 @@ fn parse_fields(
             at += lf + 1;
             continue;
         }
-        let Some(name) = scan_name(line) else { return refuse() };
-        let raw_value = line.get(name.len + 1..).unwrap_or_default();
+        let Some((name_len, name)) = scan_name(line) else { return refuse() };
+        let raw_value = line.get(name_len + 1..).unwrap_or_default();
         let lead = raw_value.iter().position(|b| !blank(*b)).unwrap_or(raw_value.len());
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
         if strictness == Strictness::Request
-            && (name.has_blank || !is_value(raw_value.get(lead..tail).unwrap_or_default()))
+            && (name.has_blank() || !is_value(raw_value.get(lead..tail).unwrap_or_default()))
         {
             return refuse();
         }
-        if name.len > 0 {
+        if name_len > 0 {
             if header.len() + hosts >= MAX_FIELDS {
                 return Err(HeadError::TooManyFields);
             }
-            if name.is_token
-                && !name.is_canonical
-                && let Some(name) = head.get_mut(at..at + name.len)
+            if name.changes()
+                && let Some(name) = head.get_mut(at..at + name_len)
             {
                 canonicalize(name);
             }
-            let start = at + name.len + 1 + lead;
-            if strictness == Strictness::Request && head.get(at..at + name.len) == Some(b"Host") {
+            let start = at + name_len + 1 + lead;
+            if strictness == Strictness::Request && head.get(at..at + name_len) == Some(b"Host") {
                 hosts += 1;
                 host = host.or(Some(start..start + tail - lead));
             } else {
-                header.push_wire(range(at, name.len), range(start, tail - lead));
+                header.push_wire(range(at, name_len), range(start, tail - lead));
             }
         }
         at += lf + 1;

@@ -14,6 +14,10 @@ use tokio::net::TcpStream;
 pub(crate) const LARGE: u64 = 64 * 1024;
 /// Most pipes of a worker, each of two descriptors; what is in it at most is [`ROOM`].
 const MAX_PIPES: usize = 64;
+/// Room of a pipe, and most that is moved at once. With the usual 64 KiB a response of 1 MB cost a quarter more
+/// processor time; with 1 MiB hardly less.
+const ROOM: usize = 256 * 1024;
+
 thread_local! {
     /// Most pipes of this worker.
     static LIMIT: Cell<usize> = const { Cell::new(MAX_PIPES) };
@@ -23,10 +27,6 @@ thread_local! {
 pub fn limit_pipes(most: usize) {
     LIMIT.set(most.min(MAX_PIPES));
 }
-
-/// Room of a pipe, and most that is moved at once. With the usual 64 KiB a response of 1 MB cost a quarter more
-/// processor time; with 1 MiB hardly less.
-const ROOM: usize = 256 * 1024;
 
 /// What is left of a body: so many bytes of a plain connection, as they come.
 pub struct SocketBody<'a> {
@@ -77,34 +77,26 @@ impl Passage {
             }
             let most = usize::try_from((*left).min(ROOM as u64)).unwrap_or(usize::MAX);
             let Some(pipe) = self.pipe.take().or_else(pipe::Pipe::lend) else { return Poll::Ready(Ok(())) };
-            if most == 0 {
-                pipe.give_back();
-                return Poll::Ready(Ok(()));
+            let filled = if most == 0 { Poll::Ready(Ok(0)) } else { pipe.poll_fill(cx, from, most) };
+            if let Poll::Ready(Ok(n @ 1..)) = filled {
+                *left -= (n as u64).min(*left);
+                self.held = n;
+                self.pipe = Some(pipe);
+                continue;
             }
-            match pipe.poll_fill(cx, from, most) {
-                Poll::Ready(Ok(n)) if n > 0 => {
-                    *left -= (n as u64).min(*left);
-                    self.held = n;
-                    self.pipe = Some(pipe);
-                }
-                Poll::Ready(Ok(_)) => {
-                    pipe.give_back();
-                    return Poll::Ready(Ok(()));
-                }
-                // Some sandboxes do not know the call.
-                Poll::Ready(Err(e))
-                    if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-                {
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(Broken::Read(e))),
-                Poll::Pending => {
-                    pipe.give_back();
-                    return Poll::Pending;
-                }
-            }
+            pipe.give_back();
+            return match filled {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(e)) if !is_unknown_call(&e) => Poll::Ready(Err(Broken::Read(e))),
+                Poll::Ready(_) => Poll::Ready(Ok(())),
+            };
         }
     }
+}
+
+/// Some sandboxes do not know how to splice.
+fn is_unknown_call(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 #[cfg(target_os = "linux")]
@@ -157,15 +149,9 @@ mod pipe {
             from: &TcpStream,
             most: usize,
         ) -> Poll<io::Result<usize>> {
-            loop {
-                ready!(from.poll_read_ready(cx))?;
-                let moved = from.try_io(Interest::READABLE, || {
-                    Ok(splice(from, None, &self.write, None, most, SpliceFlags::NONBLOCK)?)
-                });
-                if !is_to_be_tried_again(&moved) {
-                    return Poll::Ready(moved);
-                }
-            }
+            poll_io(cx, from, Interest::READABLE, || {
+                splice(from, None, &self.write, None, most, SpliceFlags::NONBLOCK)
+            })
         }
 
         pub(super) fn poll_drain(
@@ -174,22 +160,30 @@ mod pipe {
             to: &TcpStream,
             held: usize,
         ) -> Poll<io::Result<usize>> {
-            loop {
-                ready!(to.poll_write_ready(cx))?;
-                let moved = to.try_io(Interest::WRITABLE, || {
-                    Ok(splice(&self.read, None, to, None, held, SpliceFlags::NONBLOCK)?)
-                });
-                if !is_to_be_tried_again(&moved) {
-                    return Poll::Ready(moved);
-                }
-            }
+            poll_io(cx, to, Interest::WRITABLE, || {
+                splice(&self.read, None, to, None, held, SpliceFlags::NONBLOCK)
+            })
         }
     }
 
-    /// Whether there was nothing to be done yet, or a signal came.
-    fn is_to_be_tried_again(moved: &io::Result<usize>) -> bool {
-        use io::ErrorKind::{Interrupted, WouldBlock};
-        moved.as_ref().is_err_and(|e| matches!(e.kind(), WouldBlock | Interrupted))
+    /// Does `io` as soon as the stream is ready for it; again where it was not, or a signal came.
+    fn poll_io(
+        cx: &mut Context<'_>,
+        stream: &TcpStream,
+        interest: Interest,
+        io: impl Fn() -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(if interest.is_readable() {
+                stream.poll_read_ready(cx)
+            } else {
+                stream.poll_write_ready(cx)
+            })?;
+            match stream.try_io(interest, || Ok(io()?)) {
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                done => return Poll::Ready(done),
+            }
+        }
     }
 
     impl Drop for Pipe {

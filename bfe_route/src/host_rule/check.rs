@@ -60,10 +60,8 @@ pub(super) fn check(document: Document<RawHostRule>) -> Result<(HostRules, Vec<C
     let products = host_tags
         .iter()
         .filter(|(_, tags)| tags.as_ref().is_some_and(|tags| !tags.is_empty()))
-        .map(|(product, _)| {
-            pace::step();
-            Arc::from(product.as_str())
-        })
+        .inspect(|_| pace::step())
+        .map(|(product, _)| Arc::from(product.as_str()))
         .collect();
     let tags = owners.len();
     pace::discard(owners);

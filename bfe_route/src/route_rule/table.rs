@@ -98,16 +98,16 @@ impl ProductRules {
 
 impl RouteTable {
     pub(super) fn new(version: String, products: BTreeMap<String, ProductRoutes>) -> Self {
-        fn step<T>(value: T) -> T {
-            pace::step();
-            value
-        }
         Self {
             version,
             advanced_products: products.values().filter(|routes| routes.advanced.is_some()).count(),
             basic_products: products.values().filter(|routes| routes.basic.is_some()).count(),
-            names: products.keys().map(|name| step(Arc::from(name.as_str()))).collect(),
-            products: products.into_iter().map(|(name, routes)| step((Arc::from(name), routes))).collect(),
+            names: products.keys().inspect(|_| pace::step()).map(|name| Arc::from(name.as_str())).collect(),
+            products: products
+                .into_iter()
+                .inspect(|_| pace::step())
+                .map(|(name, routes)| (Arc::from(name), routes))
+                .collect(),
         }
     }
 

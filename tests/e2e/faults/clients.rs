@@ -1,6 +1,6 @@
 //! Clients that are slow, deaf, impatient, or gone.
 
-use super::{GET, unharmed};
+use super::{GET, deaf_clients, large_or_small, unharmed};
 use bfe_tests::{Backend, Bfe, Client, Launch, Reply, Tree, allow_fds, wait_until};
 use serde_json::json;
 use std::thread;
@@ -42,9 +42,7 @@ fn life_82_slow_senders_of_heads() {
 #[test]
 fn life_85_clients_that_never_read() {
     const DEAF: usize = 40;
-    let large = Reply::ok("x".repeat(16 << 20));
-    let backend =
-        Backend::start(move |req| if req.line().contains("/large") { large.clone() } else { Reply::ok("x") });
+    let backend = large_or_small("x".repeat(16 << 20));
     let tree = Tree::proxy(&backend).cluster_conf(
         "c",
         json!({"ClusterBasic": {"TimeoutWriteClient": 1500}, "BackendConf": {"MaxIdleConnsPerHost": 0}}),
@@ -54,14 +52,7 @@ fn life_85_clients_that_never_read() {
     let mut good = bfe.client();
     unharmed(&bfe, &mut good);
     let before = bfe.rss();
-    let deaf: Vec<_> = (0..DEAF)
-        .map(|_| {
-            let mut client = bfe.client();
-            client.shrink_receive_buffer();
-            client.send("GET /large HTTP/1.1\r\nHost: ok\r\n\r\n");
-            client
-        })
-        .collect();
+    let deaf = deaf_clients(&bfe, DEAF);
     wait_until("all are being answered", || backend.count() >= DEAF + 2);
     unharmed(&bfe, &mut good);
     let grown = bfe.rss().saturating_sub(before);

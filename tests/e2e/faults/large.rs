@@ -1,6 +1,6 @@
 //! Large bodies between plain connections, which the kernel moves: no byte is lost, changed or kept.
 
-use super::unharmed;
+use super::{deaf_clients, get, large_or_small, unharmed};
 use bfe_tests::{Backend, Bfe, Client, Launch, Reply, Tree, wait_until};
 use serde_json::json;
 
@@ -9,10 +9,6 @@ const MB: usize = 1 << 20;
 /// A body in which no piece of it looks like another.
 fn body(len: usize) -> Vec<u8> {
     (0..len as u32 / 4 + 1).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).take(len).collect()
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: ok\r\n\r\n")
 }
 
 /// A tree with one worker, so that all share what there is of it.
@@ -47,22 +43,12 @@ fn life_85_large_bodies_pass_whole_whatever_the_pace_of_the_flushes() {
 
 #[test]
 fn life_85_more_deaf_clients_than_pipes() {
-    const DEAF: usize = 70;
     let whole = body(8 * MB);
-    let large = Reply::ok(&whole);
-    let backend =
-        Backend::start(move |req| if req.line().contains("/large") { large.clone() } else { Reply::ok("x") });
+    let backend = large_or_small(&whole);
     let conf = json!({"BackendConf": {"MaxIdleConnsPerHost": 0}});
     let bfe = Bfe::start(&tree(&backend).cluster_conf("c", conf));
     let fds = bfe.resting_fds();
-    let deaf: Vec<Client> = (0..DEAF)
-        .map(|_| {
-            let mut client = bfe.client();
-            client.shrink_receive_buffer();
-            client.send(get("/large"));
-            client
-        })
-        .collect();
+    let deaf = deaf_clients(&bfe, 70);
     wait_until("all pipes are taken", || bfe.pipes() == 64);
     let mut good = bfe.client();
     unharmed(&bfe, &mut good);
@@ -77,18 +63,9 @@ fn life_85_more_deaf_clients_than_pipes() {
 
 #[test]
 fn descriptors_that_are_held_back_are_not_for_pipes() {
-    let large = Reply::ok(body(8 * MB));
-    let backend =
-        Backend::start(move |req| if req.line().contains("/large") { large.clone() } else { Reply::ok("x") });
+    let backend = large_or_small(body(8 * MB));
     let bfe = Launch::new(&tree(&backend)).max_fds(512).start();
-    let deaf: Vec<Client> = (0..30)
-        .map(|_| {
-            let mut client = bfe.client();
-            client.shrink_receive_buffer();
-            client.send(get("/large"));
-            client
-        })
-        .collect();
+    let deaf = deaf_clients(&bfe, 30);
     // One to 32 of 448 clients.
     wait_until("all pipes are taken", || bfe.pipes() == 14);
     unharmed(&bfe, &mut bfe.client());

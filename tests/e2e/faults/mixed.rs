@@ -1,6 +1,6 @@
 //! All at once: afterwards nothing is left of it.
 
-use super::{GET, unharmed};
+use super::{GET, get, unharmed};
 use bfe_tests::{Backend, Bfe, Client, Cluster, Reply, TellsOver, Tree, wait_until};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -28,7 +28,6 @@ fn backend() -> Backend {
 /// One misdeed of a client, or of a backend on its behalf.
 fn misdeed(number: usize, addr: SocketAddr) {
     let mut client = Client::connect(addr);
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: ok\r\n\r\n");
     match number % 8 {
         0 => {
             let _ = client.try_send(get("/stall"));

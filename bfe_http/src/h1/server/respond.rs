@@ -307,13 +307,7 @@ impl<'a> Sender<'a> {
                     Broken::Write(e) => SendError::Write(e),
                 }));
             }
-            if inner.write_deadline.poll_passed(cx).is_ready() {
-                return Poll::Ready(Err(SendError::Body(BodyError::Timeout)));
-            }
-            if options.cancel_on_close && inner.poll_client_gone(cx).is_ready() {
-                return Poll::Ready(Err(SendError::Body(BodyError::ClientGone)));
-            }
-            Poll::Pending
+            inner.poll_given_up(cx, options).map(|why| Err(SendError::Body(why)))
         })
         .await
     }
@@ -375,14 +369,10 @@ impl<'a> Sender<'a> {
             {
                 return Poll::Ready(Event::Flush);
             }
-            let mut inner = self.conn.inner.borrow_mut();
-            if inner.write_deadline.poll_passed(cx).is_ready() {
-                return Poll::Ready(Event::Body(Some(Err(BodyError::Timeout))));
-            }
-            if options.cancel_on_close && inner.poll_client_gone(cx).is_ready() {
-                return Poll::Ready(Event::ClientGone);
-            }
-            Poll::Pending
+            self.conn.inner.borrow_mut().poll_given_up(cx, options).map(|why| match why {
+                BodyError::ClientGone => Event::ClientGone,
+                why => Event::Body(Some(Err(why))),
+            })
         })
         .await;
         if matches!(event, Event::Flush) {
@@ -446,6 +436,18 @@ impl<'a> Sender<'a> {
 }
 
 impl Inner {
+    /// Ready, with the reason, once nothing more is to be sent: after the write deadline, or where the client has gone
+    /// and that ends the response.
+    fn poll_given_up(&mut self, cx: &mut Context<'_>, options: &SendOptions) -> Poll<BodyError> {
+        if self.write_deadline.poll_passed(cx).is_ready() {
+            return Poll::Ready(BodyError::Timeout);
+        }
+        if options.cancel_on_close && self.poll_client_gone(cx).is_ready() {
+            return Poll::Ready(BodyError::ClientGone);
+        }
+        Poll::Pending
+    }
+
     /// Ready once the client has closed its side, or the read deadline has passed.
     fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
