@@ -98,7 +98,8 @@ fn rules(c: &mut Criterion) {
             let mut req =
                 Request::new(session, bfe_http::Request::new("POST", "/small/one", "example.org").unwrap());
             let path = |p| rule.map_or("/small/one".to_owned(), |rule| format!("/only-{p}-{rule}/x")).into();
-            let asked: Vec<(_, Bytes)> = (0..products).map(|p| (format!("product_{p}"), path(p))).collect();
+            let asked: Vec<(_, Bytes)> =
+                (0..products).map(|p| (tables.product_number(&format!("product_{p}")), path(p))).collect();
             let mut next = asked.iter().cycle();
             c.bench_function(
                 &format!("cluster by {name} of {rules} rules, {products} products in turn"),
@@ -106,7 +107,7 @@ fn rules(c: &mut Criterion) {
                     b.iter(|| {
                         let (product, path) = next.next().unwrap();
                         req.http.url.path = path.clone();
-                        tables.find_cluster(black_box(product), &req)
+                        tables.find_cluster(black_box(*product), &req)
                     });
                 },
             );

@@ -1,10 +1,9 @@
 //! The hash maps of the tables. They are built from the configuration and then only read, so that a client
 //! cannot make them slow; the hasher is a fast one with a seed of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-pub(crate) type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 
 /// A set of small numbers: which depths there are in a table, so that others need not be looked up. All depths
 /// from 63 on count as one.

@@ -10,10 +10,12 @@
 mod fold;
 mod hash;
 mod host_rule;
+mod number;
 mod route_rule;
 mod server_routes;
 mod vip_rule;
 
 pub use host_rule::ProductHit;
+pub use number::{ClusterNumber, ProductNumber};
 pub use route_rule::{ADVANCED_MODE, RouteError};
 pub use server_routes::{ServerRoutes, Status, Versions};

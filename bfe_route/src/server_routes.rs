@@ -1,7 +1,8 @@
 //! The three tables together, and the checks that need more than one of them (config 12).
 
 use crate::host_rule::{self, HostTable, ProductHit};
-use crate::route_rule::{self, ADVANCED_MODE, RouteError, RouteTable};
+use crate::number::{ClusterNumber, ProductNumber};
+use crate::route_rule::{self, RouteError, RouteTable, Target};
 use crate::vip_rule::{self, VipTable};
 use bfe_basic::conf::json::{self, Source};
 use bfe_basic::conf::{ConfError, ConfErrors, Faults};
@@ -69,8 +70,11 @@ impl ServerRoutes {
             };
         warnings.extend(of_vips);
         warnings.extend(of_routes);
-        let routes = Self { hosts, vips, routes, warnings, source: Some(source) };
+        let vips = VipTable::new(vips, &hosts);
+        let mut routes = Self { hosts, vips, routes, warnings, source: Some(source) };
         routes.check_products()?;
+        let hosts = &routes.hosts;
+        routes.routes.number_products(hosts.products.len(), |name| hosts.number(name));
         Ok(routes)
     }
 
@@ -80,19 +84,23 @@ impl ServerRoutes {
         self.routes.discard();
     }
 
-    /// Checks that each cluster that a rule names exists; `ADVANCED_MODE` in basic rules is no cluster.
+    /// Finds each cluster that a rule names, and gives them by number; `ADVANCED_MODE` in basic rules is no
+    /// cluster.
     ///
     /// To be called once after a load; lets go of the text of the file when all is well.
     ///
     /// # Errors
-    /// All rules with clusters that do not exist.
-    pub fn check_clusters(&mut self, exists: impl Fn(&str) -> bool) -> Result<(), ConfErrors> {
+    /// All rules with clusters that are not found.
+    pub fn find_clusters<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ConfErrors> {
+        let names = &self.routes.clusters;
+        let found: Vec<Option<T>> = names.iter().inspect(|_| pace::step()).map(|name| find(name)).collect();
         let mut faults = Faults::new();
-        let mut check = |section: &str, kind: &str, product: &str, index: usize, cluster: &str| {
+        let mut check = |section: &str, kind: &str, product: &str, index: usize, cluster: ClusterNumber| {
             pace::step();
-            if !exists(cluster) {
+            if found.get(cluster.place()).is_none_or(Option::is_none) {
                 faults.push_with(|| {
                     let path = json_path![section, product, index, "ClusterName"];
+                    let cluster = self.cluster_name(cluster);
                     self.error(
                         &path,
                         format!("cluster[{cluster}] in {kind} route should exist in cluster_conf"),
@@ -106,22 +114,22 @@ impl ServerRoutes {
             }
         }
         for (product, routes) in self.routes.products() {
-            for (index, cluster) in routes.basic_clusters().into_iter().flatten().enumerate() {
-                if **cluster != *ADVANCED_MODE {
+            for (index, target) in routes.basic_targets().into_iter().flatten().enumerate() {
+                if let Target::Cluster(cluster) = *target {
                     check("BasicRule", "basic", product, index, cluster);
                 }
             }
         }
         faults.into_result()?;
         self.source = None;
-        Ok(())
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn check_products(&self) -> Result<(), ConfErrors> {
         let mut faults = Faults::new();
         let mut check = |section: &str, product: &Arc<str>| {
             pace::step();
-            if !self.hosts.products.contains(product) {
+            if self.hosts.number(product).is_none() {
                 faults.push_with(|| {
                     let reason = format!("product[{product}] in route should exist in host!");
                     self.error(&json_path![section, &**product], reason)
@@ -132,7 +140,7 @@ impl ServerRoutes {
         {
             check("ProductRule", product);
         }
-        for (product, _) in self.routes.products().filter(|(_, routes)| routes.basic_clusters().is_some()) {
+        for (product, _) in self.routes.products().filter(|(_, routes)| routes.basic_targets().is_some()) {
             check("BasicRule", product);
         }
         faults.into_result()
@@ -155,13 +163,7 @@ impl ServerRoutes {
         if let Some(hit) = self.hosts.find(host) {
             return Some(hit.clone());
         }
-        if let Some(product) = vip.and_then(|vip| self.vips.find(vip)) {
-            return Some(ProductHit {
-                host_tag: Arc::clone(&self.hosts.no_tag),
-                product: Arc::clone(product),
-            });
-        }
-        self.hosts.default.clone()
+        vip.and_then(|vip| self.vips.find(vip)).or(self.hosts.default.as_ref()).cloned()
     }
 
     /// The product of a host alone, without vips and the default.
@@ -173,7 +175,7 @@ impl ServerRoutes {
     /// The product of an address that connections come to; labels a connection for its TLS rule.
     #[must_use]
     pub fn product_of_vip(&self, vip: IpAddr) -> Option<Arc<str>> {
-        self.vips.find(vip).cloned()
+        self.vips.find(vip).map(|hit| Arc::clone(&hit.product))
     }
 
     /// The cluster of a request, by the rules of its product.
@@ -183,24 +185,29 @@ impl ServerRoutes {
     /// there is no cluster.
     pub fn find_cluster(
         &self,
-        product: &str,
+        product: Option<ProductNumber>,
         req: &Request,
-    ) -> Result<Result<Arc<str>, RouteError>, NeedBody> {
-        Ok(self.routes.find(product, req)?.cloned())
+    ) -> Result<Result<ClusterNumber, RouteError>, NeedBody> {
+        let routes = product.and_then(|product| self.routes.of(product));
+        routes.map_or(Ok(Err(RouteError::NoProductRule)), |routes| routes.find(req))
     }
 
-    /// Products that own a tag, in no order.
-    pub fn products(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.hosts.products.iter()
+    /// The name of a cluster.
+    #[must_use]
+    pub fn cluster_name(&self, cluster: ClusterNumber) -> &str {
+        self.routes.clusters.get(cluster.place()).map_or("", |name| name)
     }
 
-    /// The clusters that rules name, with repetitions, without `ADVANCED_MODE` of basic rules.
-    pub fn clusters(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.routes.products().flat_map(|(_, routes)| {
-            let basic = routes.basic_clusters().into_iter().flatten();
-            let basic = basic.filter(|cluster| ***cluster != *ADVANCED_MODE);
-            routes.advanced_clusters().into_iter().flatten().chain(basic)
-        })
+    /// Products that own a tag, by number.
+    #[must_use]
+    pub fn products(&self) -> &[Arc<str>] {
+        &self.hosts.products
+    }
+
+    /// The number of such a product.
+    #[must_use]
+    pub fn product_number(&self, product: &str) -> Option<ProductNumber> {
+        self.hosts.number(product)
     }
 
     /// Things in the files that are probably mistakes but no errors.

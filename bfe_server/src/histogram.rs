@@ -9,7 +9,10 @@ pub(crate) const BOUNDS_US: [u64; 12] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 const BUCKETS: usize = BOUNDS_US.len() + 1;
-const SUM_US: usize = BUCKETS;
+/// The sum comes first, and the buckets after it: most requests are fast, so that one line of the processor's cache
+/// has all that an entry touches.
+const SUM_US: usize = 0;
+const FIRST_BUCKET: usize = 1;
 
 /// A histogram. Each worker counts in memory of its own, and there is none before the first entry.
 #[derive(Debug, Default)]
@@ -29,13 +32,13 @@ impl Histogram {
     pub(crate) fn observe(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let cells = self.0.get_or_init(|| Shards::new(BUCKETS + 1));
-        cells.add(BOUNDS_US.partition_point(|bound| *bound < us), 1);
+        cells.add(FIRST_BUCKET + BOUNDS_US.partition_point(|bound| *bound < us), 1);
         cells.add(SUM_US, us);
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let Some(cells) = self.0.get() else { return Counts::default() };
-        Counts { buckets: std::array::from_fn(|i| cells.get(i)), sum_us: cells.get(SUM_US) }
+        Counts { buckets: std::array::from_fn(|i| cells.get(FIRST_BUCKET + i)), sum_us: cells.get(SUM_US) }
     }
 }
 

@@ -57,6 +57,7 @@ impl Live {
         let balance = BalTable::load(&conf.gslb_conf, &conf.cluster_table_conf, control.clone())?;
         balance.set_gslb_basic(&data.cluster_table);
         balance.set_slow_start(&data.cluster_table);
+        data.link(&balance);
         let table: NameTable =
             conf.name_conf.as_deref().map(NameTable::load).transpose()?.unwrap_or_default();
         names::publish(table.addresses());
@@ -115,6 +116,7 @@ impl Live {
         let data = ServerData::load(&files, Some(&before))?;
         self.balance.set_gslb_basic(&data.cluster_table);
         self.balance.set_slow_start(&data.cluster_table);
+        data.link(&self.balance);
         self.data.store(data.into());
         self.replaced.send_replace(());
         self.retire(before);
@@ -144,10 +146,13 @@ impl Live {
             Some(dir) => Path::new(dir).join(file.file_name().unwrap_or_default()),
             None => file.to_path_buf(),
         };
-        self.balance.reload(&moved(&self.gslb), &moved(&self.cluster_table))?;
-        let cluster_table = &self.data.load().cluster_table;
-        self.balance.set_gslb_basic(cluster_table);
-        self.balance.set_slow_start(cluster_table);
+        let reloaded = self.balance.reload(&moved(&self.gslb), &moved(&self.cluster_table));
+        let data = self.data.load();
+        // Some of it may be in force whatever it says.
+        data.link(&self.balance);
+        reloaded?;
+        self.balance.set_gslb_basic(&data.cluster_table);
+        self.balance.set_slow_start(&data.cluster_table);
         Ok(())
     }
 

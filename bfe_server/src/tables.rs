@@ -1,12 +1,14 @@
 //! The tables that requests look things up in: routes and clusters, swapped in whole (config 14).
 
 use crate::stats::{ClusterStats, ProductStats};
+use arc_swap::ArcSwapOption;
 use bfe_balance::conf::cluster_conf::{ClusterConf, ClusterTable, Protocol};
+use bfe_balance::{BalTable, Balancer};
 use bfe_basic::conf::ConfErrors;
 use bfe_basic::pace;
 use bfe_http::transport::{Kind, Transport, TransportConf};
-use bfe_route::ServerRoutes;
-use rustc_hash::FxHashMap;
+use bfe_route::{ClusterNumber, ProductNumber, ServerRoutes};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,9 +40,10 @@ pub(crate) struct ServerData {
     pub(crate) routes: ServerRoutes,
     /// Cluster settings.
     pub(crate) cluster_table: Arc<ClusterTable>,
-    clusters: FxHashMap<Arc<str>, Cluster>,
-    /// Kept over reloads for as long as the product owns a tag.
-    products: FxHashMap<Arc<str>, Arc<ProductStats>>,
+    /// By number; after them those that no rule names.
+    clusters: Vec<Cluster>,
+    /// By number. Kept over reloads for as long as the product owns a tag.
+    products: Vec<Arc<ProductStats>>,
     /// Requests that found no product; they stay over reloads.
     no_product: Arc<ProductStats>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct ServerData {
 pub(crate) struct Cluster {
     pub(crate) conf: Arc<ClusterConf>,
     pub(crate) transport: ClusterTransport,
+    /// Chooses among the backends; none where `gslb.data` does not have the cluster.
+    pub(crate) balancer: ArcSwapOption<Balancer>,
     /// Kept over reloads for as long as the cluster is in the table.
     pub(crate) stats: Arc<ClusterStats>,
 }
@@ -73,30 +78,28 @@ impl ServerData {
             log::warn!("{warning}");
         }
         let cluster_table = ClusterTable::load(&files.cluster)?;
-        routes.check_clusters(|name| cluster_table.get(name).is_some())?;
-        let clusters = cluster_table
-            .iter()
-            .map(|conf| {
-                let known = before.and_then(|b| b.clusters.get(&conf.name));
-                let cluster = Cluster {
-                    conf: Arc::clone(conf),
-                    transport: transport(conf, known),
-                    stats: known.map(|k| Arc::clone(&k.stats)).unwrap_or_default(),
-                };
-                pace::step();
-                (Arc::clone(&conf.name), cluster)
-            })
-            .collect();
+        let numbered = routes.find_clusters(|name| cluster_table.get(name))?;
+        let clusters = clusters(&numbered, &cluster_table, before);
         let products = routes
             .products()
+            .iter()
             .map(|name| {
-                let known = before.and_then(|b| b.products.get(name));
                 pace::step();
-                (Arc::clone(name), known.cloned().unwrap_or_default())
+                before.and_then(|b| b.products.get(b.routes.product_number(name)?.place())).cloned()
             })
+            .map(Option::unwrap_or_default)
             .collect();
         let no_product = before.map(|b| Arc::clone(&b.no_product)).unwrap_or_default();
         Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters, products, no_product })
+    }
+
+    /// Gives each cluster its balancer. To be called before the tables are used, and after each reload of the
+    /// balancers.
+    pub(crate) fn link(&self, balancers: &BalTable) {
+        for cluster in &self.clusters {
+            cluster.balancer.store(balancers.lookup(&cluster.conf.name));
+            pace::step();
+        }
     }
 
     /// Lets go of the tables, a little at a time.
@@ -108,23 +111,52 @@ impl ServerData {
 
     /// All clusters, in no order.
     pub(crate) fn clusters(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.values()
+        self.clusters.iter()
     }
 
     /// Requests of a product, or of none.
-    pub(crate) fn product_stats(&self, name: &str) -> &ProductStats {
-        self.products.get(name).unwrap_or(&self.no_product)
+    pub(crate) fn product_stats(&self, product: Option<ProductNumber>) -> &ProductStats {
+        product.and_then(|product| self.products.get(product.place())).unwrap_or(&self.no_product)
     }
 
     /// Requests of all products, and of none.
     pub(crate) fn products(&self) -> (impl Iterator<Item = (&str, &ProductStats)>, &ProductStats) {
-        (self.products.iter().map(|(name, stats)| (&**name, &**stats)), &self.no_product)
+        let names = self.routes.products().iter().map(|name| &**name);
+        (names.zip(self.products.iter().map(|stats| &**stats)), &self.no_product)
     }
 
-    /// The cluster of that name.
-    pub(crate) fn cluster(&self, name: &str) -> Option<&Cluster> {
-        self.clusters.get(name)
+    /// The cluster of that number.
+    pub(crate) fn cluster(&self, cluster: ClusterNumber) -> Option<&Cluster> {
+        self.clusters.get(cluster.place())
     }
+}
+
+/// All clusters: those that rules name by their numbers, then the others. What has not changed since `before` is
+/// taken over.
+fn clusters(
+    numbered: &[&Arc<ClusterConf>],
+    table: &ClusterTable,
+    before: Option<&ServerData>,
+) -> Vec<Cluster> {
+    let numbers: FxHashSet<&str> = numbered.iter().map(|conf| &*conf.name).collect();
+    let others = table.iter().filter(|conf| !numbers.contains(&*conf.name));
+    let before: FxHashMap<&str, &Cluster> = before
+        .iter()
+        .flat_map(|before| &before.clusters)
+        .inspect(|_| pace::step())
+        .map(|cluster| (&*cluster.conf.name, cluster))
+        .collect();
+    let cluster = |conf: &Arc<ClusterConf>| {
+        pace::step();
+        let known = before.get(&*conf.name).copied();
+        Cluster {
+            conf: Arc::clone(conf),
+            transport: transport(conf, known),
+            balancer: ArcSwapOption::empty(),
+            stats: known.map(|k| Arc::clone(&k.stats)).unwrap_or_default(),
+        }
+    };
+    numbered.iter().copied().chain(others).map(cluster).collect()
 }
 
 /// How to reach the backends of a cluster: as before, connections included, where nothing that matters has

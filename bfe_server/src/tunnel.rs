@@ -84,8 +84,8 @@ fn choose(worker: &Worker, req: &mut Request) -> Option<Arc<Backend>> {
     req.route.host_tag = hit.host_tag.into();
     req.route.product = hit.product.into();
     // There is no body that a condition could want.
-    let cluster = tables.routes.find_cluster(&req.route.product, req).ok()?.ok()?;
-    worker.balance().lookup(&cluster)?.balance(req).ok()
+    let cluster = tables.routes.find_cluster(hit.number, req).ok()?.ok()?;
+    tables.cluster(cluster)?.balancer.load_full()?.balance(req).ok()
 }
 
 /// What is left of a tunnel.

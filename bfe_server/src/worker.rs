@@ -6,7 +6,6 @@ use crate::delays::Delays;
 use crate::descriptors;
 use crate::server::Server;
 use crate::tables::ServerData;
-use bfe_balance::BalTable;
 use bfe_http::counter;
 use bfe_http::transport::Pool;
 use bfe_module::Callbacks;
@@ -92,10 +91,6 @@ impl Worker {
 
     pub(crate) fn callbacks(&self) -> &Callbacks {
         &self.server.callbacks
-    }
-
-    pub(crate) fn balance(&self) -> &BalTable {
-        &self.server.live.balance
     }
 
     pub(crate) fn tls(&self) -> &TlsServer {

@@ -18,13 +18,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// The idle connections of one worker, by transport and backend. A clone is the same pool.
 #[derive(Clone, Default)]
 pub struct Pool {
-    /// By transport, then by address.
-    hosts: Rc<RefCell<FxHashMap<u64, Hosts>>>,
+    /// By transport and address.
+    hosts: Rc<RefCell<Hosts>>,
     /// Those that many requests share.
     pub(super) h2c: Rc<h2c::Connections>,
 }
 
-type Hosts = FxHashMap<Arc<str>, Rc<Host>>;
+type Hosts = FxHashMap<(u64, Arc<str>), Rc<Host>>;
 
 /// The idle connections of one worker to one backend, the one used last at the back. Its worker alone puts
 /// some in; others look at it when they have none themselves.
@@ -89,8 +89,8 @@ impl Pool {
 
     fn host(&self, transport: &Arc<Transport>, addr: &Arc<str>) -> Rc<Host> {
         let mut hosts = self.hosts.borrow_mut();
-        let of_transport = hosts.entry(transport.id).or_default();
-        if let Some(host) = of_transport.get(addr.as_ref()) {
+        let key = (transport.id, Arc::clone(addr));
+        if let Some(host) = hosts.get(&key) {
             return host.clone();
         }
         let conf = transport.conf();
@@ -105,7 +105,7 @@ impl Pool {
             addr: Bytes::copy_from_slice(addr.as_bytes()),
             busy: Cell::new(0),
         });
-        of_transport.insert(addr.clone(), host.clone());
+        hosts.insert(key, host.clone());
         host
     }
 
@@ -114,19 +114,16 @@ impl Pool {
     pub fn sweep(&self) {
         self.h2c.sweep();
         let mut hosts = self.hosts.borrow_mut();
-        hosts.retain(|_, of_transport| {
-            of_transport.retain(|_, host| {
-                if host.transport.strong_count() == 0 {
-                    host.drop_idle(|_| false);
-                    return false;
-                }
-                host.drop_idle(|conn| {
-                    conn.rest();
-                    conn.is_quiet()
-                });
-                host.busy.get() > 0 || !host.shelf.lock().is_empty()
+        hosts.retain(|_, host| {
+            if host.transport.strong_count() == 0 {
+                host.drop_idle(|_| false);
+                return false;
+            }
+            host.drop_idle(|conn| {
+                conn.rest();
+                conn.is_quiet()
             });
-            !of_transport.is_empty()
+            host.busy.get() > 0 || !host.shelf.lock().is_empty()
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use super::raw::{Lists, RawHostRule};
 use crate::hash::Map;
+use crate::number::ProductNumber;
 use bfe_basic::conf::json::{Document, Path};
 use bfe_basic::conf::{ConfError, ConfErrors, Faults, MAX_ERRORS};
 use bfe_basic::{json_path, pace};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct HostRules {
     pub(super) version: String,
     pub(super) default_product: Option<Arc<str>>,
-    /// Products that own a tag.
+    /// Products that own a tag, in the order of their names.
     pub(super) products: Vec<Arc<str>>,
     /// Number of different tags that products own.
     pub(super) tags: usize,
@@ -25,7 +26,7 @@ pub(super) struct HostRules {
 pub(super) struct HostRule {
     pub(super) host: String,
     pub(super) tag: Arc<str>,
-    pub(super) product: Arc<str>,
+    pub(super) product: ProductNumber,
 }
 
 /// Checks presence first, as nothing else can be told without; then all the rest.
@@ -50,19 +51,13 @@ pub(super) fn check(document: Document<RawHostRule>) -> Result<(HostRules, Vec<C
         faults: Faults::new(),
         warnings: Vec::new(),
     };
-    let owners = c.tags(&host_tags);
+    let (owners, products) = c.tags(&host_tags);
     c.hosts_have_products(&hosts, &owners);
     let default_product = c.default_product(raw.default_product, &host_tags);
     let hosts = c.hosts(hosts, &owners);
     c.faults.into_result()?;
     warnings.extend(c.warnings);
 
-    let products = host_tags
-        .iter()
-        .filter(|(_, tags)| tags.as_ref().is_some_and(|tags| !tags.is_empty()))
-        .inspect(|_| pace::step())
-        .map(|(product, _)| Arc::from(product.as_str()))
-        .collect();
     let tags = owners.len();
     pace::discard(owners);
     pace::discard(host_tags);
@@ -77,7 +72,7 @@ struct Checker<F> {
 }
 
 /// Tag to its shared name and its product.
-type Owners<'r> = Map<&'r str, (Arc<str>, Arc<str>)>;
+type Owners<'r> = Map<&'r str, (Arc<str>, ProductNumber)>;
 
 impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
     fn fault(&mut self, path: impl FnOnce() -> Path, reason: impl FnOnce() -> String) {
@@ -91,22 +86,22 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
         }
     }
 
-    /// The products of the tags. Where a tag is given to two, Go BFE takes either; here the last in the order
-    /// of their names gets it.
-    fn tags<'r>(&mut self, host_tags: &'r Lists) -> Owners<'r> {
+    /// The products of the tags, and those that own one by their numbers. Where a tag is given to two, Go BFE
+    /// takes either; here the last in the order of their names gets it.
+    fn tags<'r>(&mut self, host_tags: &'r Lists) -> (Owners<'r>, Vec<Arc<str>>) {
         let mut owners = Owners::default();
+        let mut products: Vec<Arc<str>> = Vec::new();
         for (product, tags) in host_tags {
             pace::step();
             let Some(tags) = tags else {
                 self.fault(|| json_path!["HostTags", product], || format!("no HostTagList for {product}"));
                 continue;
             };
-            let shared: Arc<str> = Arc::from(product.as_str());
+            let number = ProductNumber::new(products.len());
             for (index, tag) in tags.iter().enumerate() {
                 pace::step();
-                let owner = (Arc::from(tag.as_str()), Arc::clone(&shared));
-                if let Some((_, other)) = owners.insert(tag, owner)
-                    && *other != **product
+                if let Some((_, other)) = owners.insert(tag, (Arc::from(tag.as_str()), number))
+                    && let Some(other) = products.get(other.place())
                 {
                     self.warn(
                         || json_path!["HostTags", product, index],
@@ -114,8 +109,11 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
                     );
                 }
             }
+            if !tags.is_empty() {
+                products.push(Arc::from(product.as_str()));
+            }
         }
-        owners
+        (owners, products)
     }
 
     fn hosts_have_products(&mut self, hosts: &Lists, owners: &Owners<'_>) {
@@ -165,7 +163,7 @@ impl<F: Fn(&Path, String) -> ConfError> Checker<F> {
                         || format!("host {host} can never match: {why}"),
                     );
                 }
-                rules.push(HostRule { host, tag: Arc::clone(shared), product: Arc::clone(product) });
+                rules.push(HostRule { host, tag: Arc::clone(shared), product: *product });
             }
         }
         pace::discard(seen);

@@ -6,7 +6,8 @@
 
 use super::check::{HostRule, HostRules};
 use crate::fold::{table_host, with_request_host};
-use crate::hash::{Depths, Map, Set};
+use crate::hash::{Depths, Map};
+use crate::number::ProductNumber;
 use bfe_basic::pace;
 use std::sync::Arc;
 
@@ -17,21 +18,23 @@ pub struct ProductHit {
     pub host_tag: Arc<str>,
     /// Product (tenant).
     pub product: Arc<str>,
+    /// Its number; a product without a tag has none, and no rules.
+    pub number: Option<ProductNumber>,
 }
 
 /// Hosts and the default product.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct HostTable {
     pub(crate) version: String,
     /// Number of hosts in the file.
     pub(crate) hosts: usize,
     /// Number of tags that products own.
     pub(crate) tags: usize,
-    /// Products that own a tag.
-    pub(crate) products: Set<Arc<str>>,
+    /// Products that own a tag, in the order of their names.
+    pub(crate) products: Vec<Arc<str>>,
     pub(crate) default: Option<ProductHit>,
     /// The tag of requests whose product does not come from a host, shared by all of them.
-    pub(crate) no_tag: Arc<str>,
+    no_tag: Arc<str>,
     exact: Map<Box<[u8]>, ProductHit>,
     wild: WildTable,
 }
@@ -50,15 +53,13 @@ struct WildTable {
 
 impl HostTable {
     pub(super) fn new(rules: HostRules) -> Self {
-        let no_tag: Arc<str> = Arc::from("");
-        let default = rules.default_product;
         let mut table = Self {
             version: rules.version,
             hosts: rules.hosts.len(),
             tags: rules.tags,
-            products: rules.products.into_iter().collect(),
-            default: default.map(|product| ProductHit { host_tag: Arc::clone(&no_tag), product }),
-            no_tag,
+            products: rules.products,
+            default: None,
+            no_tag: Arc::from(""),
             exact: Map::with_capacity_and_hasher(rules.hosts.len(), Default::default()),
             wild: WildTable::default(),
         };
@@ -67,7 +68,18 @@ impl HostTable {
             pace::step();
         }
         table.exact.shrink_to_fit();
+        table.default = rules.default_product.map(|product| table.untagged(product));
         table
+    }
+
+    /// The number of a product that owns a tag.
+    pub(crate) fn number(&self, product: &str) -> Option<ProductNumber> {
+        self.products.binary_search_by(|name| (**name).cmp(product)).ok().map(ProductNumber::new)
+    }
+
+    /// A product that does not come from a host.
+    pub(crate) fn untagged(&self, product: Arc<str>) -> ProductHit {
+        ProductHit { host_tag: Arc::clone(&self.no_tag), number: self.number(&product), product }
     }
 
     /// Lets go of it, a little at a time.
@@ -79,7 +91,8 @@ impl HostTable {
     /// Adds a host; one that cannot match is left out, one that is the same but for case or a trailing dot
     /// replaces what is there.
     fn insert(&mut self, HostRule { host, tag, product }: HostRule) {
-        let hit = ProductHit { host_tag: tag, product };
+        let Some(name) = self.products.get(product.place()) else { return };
+        let hit = ProductHit { host_tag: tag, product: Arc::clone(name), number: Some(product) };
         let host = table_host(&host);
         if host.split('.').skip(1).any(|label| label == "*") {
             return;

@@ -1,32 +1,17 @@
 //! The basic rules of a product: host, then path (config 13.2).
 
-use super::ADVANCED_MODE;
 use super::path::PathTable;
 use crate::fold::{table_host, with_request_host};
 use crate::hash::Map;
-use std::sync::Arc;
+use crate::number::ClusterNumber;
 
 /// Where a basic rule leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
     /// To a cluster.
-    Cluster(Arc<str>),
+    Cluster(ClusterNumber),
     /// On to the product rules.
     Advanced,
-}
-
-impl Target {
-    pub(super) fn new(cluster: &Arc<str>) -> Self {
-        if **cluster == *ADVANCED_MODE { Self::Advanced } else { Self::Cluster(Arc::clone(cluster)) }
-    }
-
-    /// The name in the file.
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Cluster(name) => name,
-            Self::Advanced => ADVANCED_MODE,
-        }
-    }
 }
 
 /// Host patterns and their paths.
@@ -55,7 +40,7 @@ impl BasicTable {
 
     /// Where a request leads. One host pattern is chosen, and only its paths count: there is no way back to a
     /// less specific host.
-    pub(super) fn find(&self, host: &[u8], path: &[u8]) -> Option<&Target> {
+    pub(super) fn find(&self, host: &[u8], path: &[u8]) -> Option<Target> {
         with_request_host(host, |host| self.paths(host))?.find(path)
     }
 

@@ -1,10 +1,12 @@
 //! Checks of `route_rule.data` (config 7).
 
+use super::ADVANCED_MODE;
 use super::basic::{BasicTable, Target};
 use super::pattern::{check_host, check_path};
 use super::raw::{RawBasicRule, RawProductRule, RawRouteRule};
 use super::table::{BasicRules, ProductRoutes, ProductRule, ProductRules, RouteTable};
-use crate::hash::Set;
+use crate::hash::Map;
+use crate::number::ClusterNumber;
 use bfe_basic::condition::Condition;
 use bfe_basic::conf::json::{Document, Path, Source};
 use bfe_basic::conf::{ConfError, ConfErrors, Faults, MAX_ERRORS};
@@ -26,12 +28,17 @@ pub(super) fn check(
     }
     faults.into_result()?;
 
-    let mut c =
-        Checker { source: &source, faults: Faults::new(), warnings: Vec::new(), clusters: Set::default() };
+    let mut c = Checker {
+        source: &source,
+        faults: Faults::new(),
+        warnings: Vec::new(),
+        names: Vec::new(),
+        numbers: Map::default(),
+    };
     let mut products: BTreeMap<String, ProductRoutes> = BTreeMap::new();
     for (product, rules) in raw.basic_rule.unwrap_or_default() {
         let basic = c.basic_rules(&product, &rules);
-        products.entry(product).or_default().basic = Some(basic);
+        products.entry(product).or_default().basic = Some(Box::new(basic));
     }
     for (product, rules) in raw.product_rule.unwrap_or_default() {
         let advanced = c.product_rules(&product, &rules);
@@ -39,15 +46,17 @@ pub(super) fn check(
     }
     c.faults.into_result()?;
     warnings.extend(c.warnings);
-    Ok((RouteTable::new(raw.version.unwrap_or_default(), products), source, warnings))
+    let clusters = c.names;
+    Ok((RouteTable::new(raw.version.unwrap_or_default(), products, clusters), source, warnings))
 }
 
 struct Checker<'s> {
     source: &'s Source,
     faults: Faults,
     warnings: Vec<ConfError>,
-    /// Names of clusters, each kept once.
-    clusters: Set<Arc<str>>,
+    /// Names of clusters, by number.
+    names: Vec<Arc<str>>,
+    numbers: Map<Arc<str>, ClusterNumber>,
 }
 
 impl Checker<'_> {
@@ -55,18 +64,25 @@ impl Checker<'_> {
         self.faults.push_with(|| self.source.error(&path(), reason()));
     }
 
-    fn cluster(&mut self, name: &str) -> Arc<str> {
-        if let Some(shared) = self.clusters.get(name) {
-            return Arc::clone(shared);
+    fn cluster(&mut self, name: &str) -> ClusterNumber {
+        if let Some(known) = self.numbers.get(name) {
+            return *known;
         }
+        let number = ClusterNumber::new(self.names.len());
         let shared: Arc<str> = Arc::from(name);
-        self.clusters.insert(Arc::clone(&shared));
-        shared
+        self.names.push(Arc::clone(&shared));
+        self.numbers.insert(shared, number);
+        number
+    }
+
+    /// Where a basic rule leads.
+    fn target(&mut self, cluster: &str) -> Target {
+        if cluster == ADVANCED_MODE { Target::Advanced } else { Target::Cluster(self.cluster(cluster)) }
     }
 
     fn basic_rules(&mut self, product: &str, rules: &[RawBasicRule]) -> BasicRules {
         let mut table = BasicTable::default();
-        let mut clusters = Vec::with_capacity(rules.len());
+        let mut targets = Vec::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             let place = || json_path!["BasicRule", product, index];
             let Some(name) = &rule.cluster_name else {
@@ -79,13 +95,13 @@ impl Checker<'_> {
                 });
                 continue;
             }
-            let cluster = self.cluster(name);
+            let target = self.target(name);
             if self.patterns(product, index, rule) {
-                self.insert(&mut table, product, index, rule, &Target::new(&cluster));
+                self.insert(&mut table, product, index, rule, target);
             }
-            clusters.push(cluster);
+            targets.push(target);
         }
-        BasicRules { table, clusters }
+        BasicRules { table, targets }
     }
 
     /// Checks the patterns of a basic rule; false if one of them is wrong.
@@ -122,18 +138,23 @@ impl Checker<'_> {
         product: &str,
         index: usize,
         rule: &RawBasicRule,
-        target: &Target,
+        target: Target,
     ) {
         let all = [String::from("*")];
         let hosts = if rule.hostname.is_empty() { &all[..] } else { &rule.hostname };
         let paths = if rule.path.is_empty() { &all[..] } else { &rule.path };
         for host in hosts {
             for (at, path) in paths.iter().enumerate() {
-                if let Err(existing) = table.insert(host, path, target.clone()) {
+                if let Err(existing) = table.insert(host, path, target) {
+                    let cluster = match existing {
+                        Target::Cluster(number) => {
+                            self.names.get(number.place()).cloned().unwrap_or_default()
+                        }
+                        Target::Advanced => Arc::from(ADVANCED_MODE),
+                    };
                     self.fault(
                         || json_path!["BasicRule", product, index, "Path", at],
                         || {
-                            let cluster = existing.name();
                             format!("path[{path}] is duplicated in same host, existing cluster: {cluster} (host {host})")
                         },
                     );
@@ -156,7 +177,7 @@ impl Checker<'_> {
             };
             let cluster = self.cluster(name);
             match Condition::build(cond) {
-                Ok(condition) => checked.push(ProductRule { condition, cluster }),
+                Ok(condition) => checked.push(ProductRule { condition, cluster, named: !name.is_empty() }),
                 Err(why) => {
                     self.fault(|| place().then("Cond"), || format!("error build [{cond}] [{why}]"));
                 }

@@ -7,6 +7,7 @@ mod pattern;
 mod raw;
 mod table;
 
+pub(crate) use basic::Target;
 pub use table::RouteError;
 pub(crate) use table::RouteTable;
 

@@ -27,7 +27,7 @@ impl PathTable {
         };
         if prefix.is_empty() {
             return match &self.any {
-                Some(existing) => Err(existing.clone()),
+                Some(existing) => Err(*existing),
                 None => {
                     self.any = Some(target);
                     Ok(())
@@ -41,11 +41,11 @@ impl PathTable {
     }
 
     /// Where a path leads: the path itself, else the longest prefix that ends at a slash or with the path.
-    pub(super) fn find(&self, path: &[u8]) -> Option<&Target> {
-        self.exact.get(path).or_else(|| self.find_prefix(path)).or(self.any.as_ref())
+    pub(super) fn find(&self, path: &[u8]) -> Option<Target> {
+        self.exact.get(path).copied().or_else(|| self.find_prefix(path)).or(self.any)
     }
 
-    fn find_prefix(&self, path: &[u8]) -> Option<&Target> {
+    fn find_prefix(&self, path: &[u8]) -> Option<Target> {
         if self.prefix.is_empty() {
             return None;
         }
@@ -58,7 +58,7 @@ impl PathTable {
             if self.depths.contains(depth)
                 && let Some(target) = path.get(..end).and_then(|prefix| self.prefix.get(prefix))
             {
-                found = Some(target);
+                found = Some(*target);
             }
         }
         found
@@ -67,7 +67,7 @@ impl PathTable {
 
 fn insert_new(map: &mut Map<Box<[u8]>, Target>, key: &str, target: Target) -> Result<(), Target> {
     match map.entry(key.as_bytes().into()) {
-        Entry::Occupied(entry) => Err(entry.get().clone()),
+        Entry::Occupied(entry) => Err(*entry.get()),
         Entry::Vacant(entry) => {
             entry.insert(target);
             Ok(())

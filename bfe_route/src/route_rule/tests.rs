@@ -18,7 +18,13 @@ fn find(table: &RouteTable, host: &str, path: &str) -> Result<String, RouteError
     let mut http = bfe_http::Request::new("GET", "/", host).unwrap();
     http.url.path = path.to_owned().into();
     let req = Request::new(Rc::new(Session::default()), http);
-    table.find("p", &req).unwrap().map(ToString::to_string)
+    look_up(table, &req).unwrap()
+}
+
+/// The name of the cluster by the rules of the product `p`.
+fn look_up(table: &RouteTable, req: &Request) -> Result<Result<String, RouteError>, bfe_basic::NeedBody> {
+    let Some(routes) = table.named("p") else { return Ok(Err(RouteError::NoProductRule)) };
+    Ok(routes.find(req)?.map(|cluster| table.clusters[cluster.place()].to_string()))
 }
 
 #[test]
@@ -229,8 +235,8 @@ fn cfg_132_the_first_of_many_product_rules() {
         http.url.path = path.to_owned().into();
         http.body = bfe_http::Body::Full("{}".into());
         let req = Request::new(Rc::new(Session::default()), http);
-        let found = match table.find("p", &req) {
-            Ok(found) => found.map_or_else(|error| error.to_string(), ToString::to_string),
+        let found = match look_up(&table, &req) {
+            Ok(found) => found.unwrap_or_else(|error| error.to_string()),
             Err(bfe_basic::NeedBody) => "wants the body".to_owned(),
         };
         assert_eq!(found, want, "{method} {host} {path}");

@@ -45,12 +45,33 @@ fn cfg_125_cfg_126_cfg_127_order_of_look_ups() {
 }
 
 #[test]
+fn however_a_product_is_found_its_rules_are() {
+    let vips = r#"{"Version":"v","Vips":{"p":["1.2.3.4"],"nowhere":["1.2.3.5"]}}"#;
+    for (default, vip, want) in [
+        ("d", 4, Ok("ca")),
+        ("d", 5, Err(RouteError::NoProductRule)),
+        ("d", 6, Err(RouteError::NoProductRule)),
+        ("p", 6, Ok("ca")),
+        ("u", 6, Err(RouteError::NoMatchRule)),
+    ] {
+        let hosts = HOSTS.replace(r#""DefaultProduct":"d""#, &format!(r#""DefaultProduct":"{default}""#));
+        let routes = load(&hosts, vips, ROUTES).unwrap();
+        let hit = routes.find_product(b"b.com", Some([1, 2, 3, vip].into())).unwrap();
+        let http = bfe_http::Request::new("GET", "/", "b.com").unwrap();
+        let req = Request::new(Rc::new(Session::default()), http);
+        let found = routes.find_cluster(hit.number, &req).unwrap();
+        assert_eq!(found.map(|cluster| routes.cluster_name(cluster)), want, "{default} {vip}");
+    }
+}
+
+#[test]
 fn clusters_versions_and_sizes() {
     let routes = load(HOSTS, VIPS, ROUTES).unwrap();
     let cluster = |product: &str, path: &str| {
         let http = bfe_http::Request::new("GET", path, "a.com").unwrap();
         let req = Request::new(Rc::new(Session::default()), http);
-        routes.find_cluster(product, &req).unwrap().map(|cluster| cluster.to_string())
+        let found = routes.find_cluster(routes.product_number(product), &req).unwrap();
+        found.map(|cluster| routes.cluster_name(cluster).to_owned())
     };
     assert_eq!(cluster("p", "/b").as_deref(), Ok("cb"));
     assert_eq!(cluster("p", "/a").as_deref(), Ok("ca"));
@@ -67,10 +88,11 @@ fn clusters_versions_and_sizes() {
         product_basic_route_table_size: 1,
     };
     assert_eq!(routes.status(), status);
-    assert_eq!(routes.clusters().map(|name| &**name).collect::<Vec<_>>(), ["ca", "cb"]);
-    let mut products: Vec<&str> = routes.products().map(|name| &**name).collect();
-    products.sort_unstable();
-    assert_eq!(products, ["p", "u"]);
+    assert_eq!(routes.products().iter().map(|name| &**name).collect::<Vec<_>>(), ["p", "u"]);
+    for (number, product) in routes.products().iter().enumerate() {
+        assert_eq!(routes.product_number(product).map(ProductNumber::place), Some(number));
+    }
+    assert_eq!(routes.product_number("d"), None, "it owns no tag");
 }
 
 #[test]
@@ -85,7 +107,7 @@ fn cfg_114_products_of_rules_own_a_tag() {
 #[test]
 fn cfg_115_clusters_of_rules_exist() {
     let mut routes = load(HOSTS, VIPS, ROUTES).unwrap();
-    let errors = routes.check_clusters(|_| false).unwrap_err();
+    let errors = routes.find_clusters(|_| None::<()>).unwrap_err();
     let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.key, error.reason)).collect();
     assert_eq!(
         errors,
@@ -94,7 +116,12 @@ fn cfg_115_clusters_of_rules_exist() {
             "BasicRule.p[0].ClusterName: cluster[cb] in basic route should exist in cluster_conf",
         ]
     );
-    assert_eq!(routes.check_clusters(|name| name == "ca" || name == "cb"), Ok(()));
+    let known = |name: &str| ["ca", "cb"].contains(&name).then(|| name.to_owned());
+    let found = routes.find_clusters(known).unwrap();
+    for (number, name) in ["cb", "ca"].into_iter().enumerate() {
+        assert_eq!(found[number], name);
+        assert_eq!(routes.cluster_name(ClusterNumber::new(number)), name);
+    }
 
     // The name has its meaning in basic rules only, and in this case only.
     for (rules, kind) in [
@@ -102,7 +129,7 @@ fn cfg_115_clusters_of_rules_exist() {
         (ROUTES.replace("ADVANCED_MODE", "advanced_mode"), "cluster[advanced_mode] in basic"),
     ] {
         let mut routes = load(HOSTS, VIPS, &rules).unwrap();
-        let errors = routes.check_clusters(|name| name == "ca" || name == "cb").unwrap_err();
+        let errors = routes.find_clusters(known).unwrap_err();
         assert!(errors.to_string().contains(kind), "{errors}");
     }
 }
@@ -152,7 +179,7 @@ fn routes_as_recorded() {
         {"Cond": "req_method_in(\"POST\")", "ClusterName": "cd"}], "pd": [{"Cond": "req_path_prefix_in(\"/adv\", false)", "ClusterName": "ca"},
         {"Cond": "default_t()", "ClusterName": "cb"}]}}"#;
     let mut routes = load(hosts, VIPS, rules).unwrap();
-    assert_eq!(routes.check_clusters(|name| name.len() == 2), Ok(()));
+    routes.find_clusters(|name| (name.len() == 2).then_some(())).unwrap();
     for (host, path, want) in [
         ("a.org", "/", Some("ca")),
         ("a.org.", "/", Some("ca")),
@@ -191,8 +218,8 @@ fn routes_as_recorded() {
         let cluster = routes.find_product(host.as_bytes(), None).and_then(|hit| {
             let http = bfe_http::Request::new("GET", path, host).unwrap();
             let req = Request::new(Rc::new(Session::default()), http);
-            routes.find_cluster(&hit.product, &req).unwrap().ok()
+            routes.find_cluster(hit.number, &req).unwrap().ok()
         });
-        assert_eq!(cluster.as_deref(), want, "{host:?} {path}");
+        assert_eq!(cluster.map(|number| routes.cluster_name(number)), want, "{host:?} {path}");
     }
 }

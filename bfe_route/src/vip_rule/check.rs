@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A file that has been checked.
 #[derive(Debug)]
-pub(super) struct VipRules {
+pub(crate) struct VipRules {
     pub(super) version: String,
     /// Address, IPv4 always in its own form, to product.
     pub(super) vips: Map<IpAddr, Arc<str>>,

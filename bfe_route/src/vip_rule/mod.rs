@@ -4,15 +4,15 @@ mod check;
 mod raw;
 mod table;
 
+pub(crate) use check::VipRules;
 pub(crate) use table::VipTable;
 
 use bfe_basic::conf::{ConfError, ConfErrors, json};
 use std::path::Path;
 
 /// Loads the file; also returns warnings.
-pub(crate) fn load(path: &Path) -> Result<(VipTable, Vec<ConfError>), ConfErrors> {
-    let (rules, warnings) = check::check(json::read_file(path)?)?;
-    Ok((VipTable::new(rules), warnings))
+pub(crate) fn load(path: &Path) -> Result<(VipRules, Vec<ConfError>), ConfErrors> {
+    check::check(json::read_file(path)?)
 }
 
 #[cfg(test)]

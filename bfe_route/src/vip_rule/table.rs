@@ -2,19 +2,25 @@
 
 use super::check::VipRules;
 use crate::hash::Map;
+use crate::host_rule::{HostTable, ProductHit};
+use bfe_basic::pace;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Addresses and their products.
 #[derive(Debug)]
 pub(crate) struct VipTable {
     pub(crate) version: String,
-    vips: Map<IpAddr, Arc<str>>,
+    vips: Map<IpAddr, ProductHit>,
 }
 
 impl VipTable {
-    pub(super) fn new(rules: VipRules) -> Self {
-        Self { version: rules.version, vips: rules.vips }
+    /// The table; the numbers of products are those of `hosts`.
+    pub(crate) fn new(rules: VipRules, hosts: &HostTable) -> Self {
+        let vips = rules.vips.into_iter().inspect(|_| pace::step());
+        Self {
+            version: rules.version,
+            vips: vips.map(|(vip, product)| (vip, hosts.untagged(product))).collect(),
+        }
     }
 
     /// Number of addresses.
@@ -23,7 +29,7 @@ impl VipTable {
     }
 
     /// The product of an address, in whichever form an IPv4 address is written.
-    pub(crate) fn find(&self, vip: IpAddr) -> Option<&Arc<str>> {
+    pub(crate) fn find(&self, vip: IpAddr) -> Option<&ProductHit> {
         self.vips.get(&vip.to_canonical())
     }
 }

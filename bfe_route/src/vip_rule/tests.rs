@@ -3,7 +3,10 @@ use super::*;
 fn load_text(text: &str) -> Result<(VipTable, Vec<String>), String> {
     let rules = json::from_slice("vip_rule.data", text.as_bytes()).and_then(check::check);
     let (rules, warnings) = rules.map_err(|errors| errors.to_string())?;
-    Ok((VipTable::new(rules), warnings.iter().map(ToString::to_string).collect()))
+    Ok((
+        VipTable::new(rules, &crate::host_rule::HostTable::default()),
+        warnings.iter().map(ToString::to_string).collect(),
+    ))
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn cfg_69_addresses_are_normalised() {
         ("::1", Some("q")),
         ("::2", None),
     ] {
-        assert_eq!(table.find(vip.parse().unwrap()).map(|product| &**product), want, "{vip}");
+        assert_eq!(table.find(vip.parse().unwrap()).map(|hit| &*hit.product), want, "{vip}");
     }
 }
 
@@ -70,6 +73,6 @@ fn cfg_69_addresses_are_normalised() {
 fn an_address_of_two_products_is_told() {
     let text = r#"{"Version":"1","Vips":{"p":["1.2.3.4"],"q":["::ffff:1.2.3.4"]}}"#;
     let (table, warnings) = load_text(text).unwrap();
-    assert_eq!(table.find([1, 2, 3, 4].into()).map(|product| &**product), Some("q"));
+    assert_eq!(table.find([1, 2, 3, 4].into()).map(|hit| &*hit.product), Some("q"));
     assert_eq!(warnings, ["vip_rule.data:1:45: Vips.q[0]: vip ::ffff:1.2.3.4 belongs to p too; q gets it"]);
 }

@@ -27,7 +27,7 @@ pub(super) async fn forward(
 ) -> Exit {
     let start = way.now;
     req.stat.cluster_start = Some(start);
-    let Some(balancer) = worker.balance().lookup(&cluster.conf.name) else {
+    let Some(balancer) = cluster.balancer.load_full() else {
         req.stat.cluster_end = Some(start);
         let message = format!("no bal found for {}", cluster.conf.name);
         let code = ErrorCode::BK_NO_CLUSTER;

@@ -19,6 +19,7 @@ use crate::worker::Worker;
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::{Exchange, Response};
 use bfe_module::{HandlerResult, Point};
+use bfe_route::ProductNumber;
 use std::time::Instant;
 
 /// How the way of a request ended before the end of the list.
@@ -48,6 +49,8 @@ pub(crate) enum After {
 struct Way<'t> {
     /// The time, as far as the clock has been read: again only after what may have taken some.
     now: Instant,
+    /// The product's number, if it has one.
+    product: Option<ProductNumber>,
     /// The cluster, once it has been looked up.
     cluster: Option<&'t Cluster>,
     /// Status that was sent.
@@ -65,7 +68,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     client_addr::set(req);
 
     let now = req.stat.read_req_end.unwrap_or_else(Instant::now);
-    let mut way = Way { now, cluster: None, status: None, lease: None, forwarded: false };
+    let mut way = Way { now, product: None, cluster: None, status: None, lease: None, forwarded: false };
     let exit = match locate(worker, &tables, req, &mut way, exchange).await {
         Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await,
         Err(exit) => exit,
@@ -76,7 +79,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
         Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
-    tables.product_stats(&req.route.product).observe(way.status, way.now.saturating_duration_since(now));
+    tables.product_stats(way.product).observe(way.status, way.now.saturating_duration_since(now));
     let body_sent = if way.forwarded { exchange.body_read() } else { 0 };
     finish::finish(worker, req, body_sent, after)
 }
@@ -90,9 +93,9 @@ async fn locate<'t, E: Exchange>(
     exchange: &E,
 ) -> Result<&'t Cluster, Exit> {
     call(worker, Point::HandleBeforeLocation, req, way).await?;
-    route::find_product(tables, req, way.now)?;
+    way.product = route::find_product(tables, req, way.now)?;
     call(worker, Point::HandleFoundProduct, req, way).await?;
-    let cluster = route::find_cluster(worker, tables, req, &mut way.now).await?;
+    let cluster = route::find_cluster(worker, tables, req, way).await?;
     let limit = if req.is_sse { None } else { cluster.conf.basic.read_client };
     exchange.set_read_deadline(deadline(way.now, limit));
     way.cluster = Some(cluster);
