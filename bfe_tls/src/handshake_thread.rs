@@ -5,6 +5,7 @@
 //! this step and nothing else. It has a lower priority than the worker: where both want the same CPU, requests go
 //! first.
 
+use bfe_basic::pace;
 use std::any::Any;
 use std::future::poll_fn;
 use std::io;
@@ -17,10 +18,6 @@ use tokio::sync::mpsc;
 
 /// Most steps that wait for their turn. More have to wait for room, within the time limit of their handshakes.
 const WAITING: usize = 1024;
-
-/// How much nicer than a worker the thread is: of a CPU that both want all of the time, it gets a tenth. More would
-/// starve handshakes on a machine that is full of requests.
-const NICE: i32 = 10;
 
 /// A step of a handshake.
 type Step = Box<dyn FnOnce() + Send>;
@@ -71,7 +68,7 @@ impl HandshakeThread {
     pub fn start(name: String) -> io::Result<Self> {
         let (steps, mut waiting) = mpsc::channel::<Step>(WAITING);
         thread::Builder::new().name(name).spawn(move || {
-            be_nice();
+            pace::be_nice();
             crate::warm_up();
             while let Some(step) = waiting.blocking_recv() {
                 step();
@@ -118,17 +115,6 @@ impl HandshakeThread {
         left.await.or_else(|panic| resume_unwind(panic))
     }
 }
-
-/// Lowers the priority of the calling thread.
-#[cfg(target_os = "linux")]
-fn be_nice() {
-    // Without it, requests wait a little longer.
-    let _ = rustix::process::nice(NICE);
-}
-
-/// Elsewhere a priority is that of the whole process.
-#[cfg(not(target_os = "linux"))]
-fn be_nice() {}
 
 #[cfg(test)]
 mod tests {
