@@ -34,6 +34,12 @@ impl Query {
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
+
+    /// The file or folder to load instead of the configured one; an empty one is none.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.get("path").filter(|path| !path.is_empty())
+    }
 }
 
 impl std::fmt::Display for Query {

@@ -55,7 +55,7 @@ impl BalTable {
     pub fn load(gslb: &Path, cluster_table: &Path, control: Handle) -> Result<Self, ConfErrors> {
         let files = Files::load(gslb, cluster_table)?;
         let missing = files.missing();
-        if !missing.is_empty() {
+        if let Some(missing) = missing {
             return Err(files.error(format!("error in ClusterTable.backendInit() for [{missing}]")));
         }
         let checks = Arc::new(CheckShared::new(control));
@@ -107,11 +107,8 @@ impl BalTable {
             pace::discard(old.balancers);
         }
         let missing = files.missing();
-        let done = if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(files.error(format!("error in BalTableReload() for [{missing}]")))
-        };
+        let done = missing
+            .map_or(Ok(()), |missing| Err(files.error(format!("error in BalTableReload() for [{missing}]"))));
         files.discard();
         done
     }
@@ -193,12 +190,12 @@ impl Files {
         pace::discard(self.backends.clusters);
     }
 
-    /// Names of the clusters that only `gslb` has.
-    fn missing(&self) -> String {
+    /// Names of the clusters that only `gslb` has, if there are such.
+    fn missing(&self) -> Option<String> {
         let known = &self.backends.clusters;
         let missing: Vec<_> =
             self.gslb.clusters.keys().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
-        missing.join(",")
+        (!missing.is_empty()).then(|| missing.join(","))
     }
 
     fn versions(&self) -> BalVersion {

@@ -62,6 +62,17 @@ fn bal_5_cfg_116_cluster_missing_at_start() {
     let one = format!(r#"{{"c":{{"s":[{}]}}}}"#, backend("a", 1));
     let error = tree.load(r#"{"c":{"s":1},"d":{"s":1},"e":{"s":1}}"#, &one).unwrap_err();
     assert_eq!(error.first().reason, "error in ClusterTable.backendInit() for [d,e]");
+    let error = tree.load(r#"{"c":{"s":1},"":{"s":1}}"#, &one).unwrap_err();
+    assert_eq!(error.first().reason, "error in ClusterTable.backendInit() for []");
+}
+
+#[test]
+fn cfg_106_a_sum_of_weights_that_overflows_is_none() {
+    let tree = Tree::new();
+    let backends = format!(r#"{{"c":{{"s":[{a}],"t":[{a}]}}}}"#, a = backend("a", 1));
+    let error = tree.load(r#"{"c":{"s":9223372036854775807,"t":1}}"#, &backends).unwrap_err();
+    assert!(error.first().reason.starts_with("total weight <= 0"), "{error}");
+    assert!(tree.load(r#"{"c":{"s":9223372036854775807,"t":-1}}"#, &backends).is_ok());
 }
 
 #[test]

@@ -123,11 +123,10 @@ impl Module for ModuleBlock {
         web_handlers.add_counters(NAME, "mod_block.diff", state::group())?;
         let of_rules = Arc::clone(&tables);
         web_handlers.add_reload("mod_block.product_rule_table", move |query| {
-            of_rules.rules.reload(query.get("path")).map(|_| None).map_err(|e| e.to_string())
+            of_rules.rules.reload(query.path()).map(|_| None).map_err(|e| e.to_string())
         })?;
         web_handlers.add_reload("mod_block.global_ip_table", move |query| {
-            let path =
-                query.get("path").filter(|p| !p.is_empty()).map_or(tables.ip_path.as_path(), Path::new);
+            let path = query.path().map_or(tables.ip_path.as_path(), Path::new);
             let ips = ip_list::load(path).map_err(|e| e.to_string())?;
             tables.ips.store(Arc::new(ips));
             Ok(None)

@@ -33,6 +33,10 @@ pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
     let mut faults = Faults::new();
     let condition = Condition::build(&cond)
         .map_err(|e| faults.push(ini.error("Basic", "Cond", format!("error build [{cond}] [{e}]"))));
+    // A port alone is one of this machine.
+    if address.starts_with(':') {
+        address.insert_str(0, "localhost");
+    }
     // Without an address there is nobody to ask, and that is no reason not to start.
     if !address.is_empty()
         && let Err(error) = address.to_socket_addrs()

@@ -76,7 +76,7 @@ impl Module for ModuleGeo {
         web_handlers.add_monitor(NAME, move |query| metrics.total(query.get("format")))?;
         let of_reload = Arc::clone(&database);
         web_handlers.add_reload(NAME, move |query| {
-            let other = query.get("path").filter(|path| !path.is_empty());
+            let other = query.path();
             match Database::open(other.map_or(path.as_path(), Path::new)) {
                 Ok(database) => {
                     of_reload.store(Arc::new(database));

@@ -130,7 +130,7 @@ impl Module for ModuleStatic {
         rules.register_reload(web_handlers, NAME, ReloadAnswer::Plain)?;
         let of_reload = Arc::clone(&types);
         web_handlers.add_reload("mod_static.mime_type", move |query| {
-            let path = query.get("path").map_or(conf.mime_types.as_path(), Path::new);
+            let path = query.path().map_or(conf.mime_types.as_path(), Path::new);
             of_reload.store(Arc::new(mime::load(path).map_err(|e| e.to_string())?));
             Ok(None)
         })?;

@@ -49,6 +49,7 @@ impl KeepaliveRule {
 impl RawRule for RawKeepaliveRule {
     const VERSION: Version = Version::NotEmpty;
     const NEEDS_CONFIG: bool = false;
+    const NEEDS_PRODUCT_NAME: bool = true;
     type Rule = KeepaliveRule;
 
     fn check(self) -> Result<KeepaliveRule, RuleFault> {

@@ -52,6 +52,9 @@ pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
     let (mut data_path, mut service_name, mut agent) = (String::new(), String::new(), String::new());
     let (mut debug, mut otlp) = (false, String::new());
     let (mut zipkin, mut jaeger, mut elastic) = (Zipkin::default(), Jaeger::default(), Elastic::default());
+    // Without the key they are 0; with the key and nothing behind it they are no numbers.
+    zipkin.rate.push('0');
+    jaeger.sampling_param.push('0');
     let ini = ini::read_file(
         &module_conf::file(conf_root, "mod_trace"),
         &mut [
@@ -119,9 +122,6 @@ struct Agent {
 }
 
 fn number(ini: &Ini, faults: &mut Faults, section: &'static str, key: &'static str, text: &str) -> f64 {
-    if text.is_empty() {
-        return 0.0;
-    }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => number,
         _ => {
@@ -173,6 +173,9 @@ fn of_jaeger(
             return error("Propagation", reason);
         }
     };
+    if jaeger.collector.is_empty() && !jaeger.agent.is_empty() && !jaeger.agent.contains(':') {
+        return error("LocalAgentHostPort", format!("address {}: missing port in address", jaeger.agent));
+    }
     let sampling = jaeger.sampling_type.to_ascii_lowercase();
     let sampler = match sampling.as_str() {
         "const" if param == 0.0 => Sampler::Never,

@@ -85,7 +85,7 @@ impl Module for ModuleTrustClientIp {
         })?;
         web_handlers.add_counters(NAME, "mod_trust_clientip.diff", state::group())?;
         web_handlers.add_reload(NAME, move |query| {
-            let path = query.get("path").map_or(path.as_path(), Path::new);
+            let path = query.path().map_or(path.as_path(), Path::new);
             trusted.store(Arc::new(table::load(path).map_err(|e| e.to_string())?));
             Ok(None)
         })?;

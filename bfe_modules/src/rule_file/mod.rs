@@ -113,6 +113,9 @@ impl<R> RuleTable<R> {
         let mut products = HashMap::default();
         for (product, raw_rules) in raw.config.unwrap_or_default() {
             let path = json_path!["Config", &product];
+            if product.is_empty() && Raw::NEEDS_PRODUCT_NAME {
+                faults.push(source.error(&path, "no product name"));
+            }
             let is_null = raw_rules.is_none();
             let raw_rules = raw_rules.unwrap_or_default();
             if raw_rules.is_empty()
@@ -206,7 +209,7 @@ impl<Raw: RawRule> RuleFile<Raw> {
     ) -> Result<(), DuplicateHandler> {
         let file = Arc::clone(self);
         web.add_reload(name, move |query| {
-            let loaded = file.reload(query.get("path")).map_err(|e| e.to_string())?;
+            let loaded = file.reload(query.path()).map_err(|e| e.to_string())?;
             Ok((answer == ReloadAnswer::Version).then_some(loaded))
         })
     }

@@ -12,6 +12,8 @@ pub trait RawRule: DeserializeOwned + 'static {
     const VERSION: Version = Version::Given;
     /// Whether the file has to have products.
     const NEEDS_CONFIG: bool = true;
+    /// Whether each product has to have a name.
+    const NEEDS_PRODUCT_NAME: bool = false;
     /// Whether bytes after the file's value are ignored; else they are an error.
     const IGNORES_REST: bool = true;
 

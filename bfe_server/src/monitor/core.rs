@@ -103,15 +103,15 @@ fn reloads(web: &mut WebHandlers, live: &Arc<Live>) -> Result<(), DuplicateHandl
         Err(errors) => Err(errors.to_string()),
     };
     let at = Arc::clone(live);
-    web.add_reload("server_data_conf", move |query| done(at.reload_server_data(query.get("path"))))?;
+    web.add_reload("server_data_conf", move |query| done(at.reload_server_data(query.path())))?;
     let at = Arc::clone(live);
-    web.add_reload("gslb_data_conf", move |query| done(at.reload_gslb(query.get("path"))))?;
+    web.add_reload("gslb_data_conf", move |query| done(at.reload_gslb(query.path())))?;
     let at = Arc::clone(live);
-    web.add_reload("tls_conf", move |query| done(at.reload_tls(query.get("path"), query.get("enable"))))?;
+    web.add_reload("tls_conf", move |query| done(at.reload_tls(query.path(), query.get("enable"))))?;
     let at = Arc::clone(live);
     web.add_reload("tls_session_ticket_key", move |_| done(at.tls.reload_ticket_key()))?;
     let at = Arc::clone(live);
-    web.add_reload("name_conf", move |query| done(at.reload_names(query.get("path"))))
+    web.add_reload("name_conf", move |query| done(at.reload_names(query.path())))
 }
 
 /// Registers what shows modules and their handlers.

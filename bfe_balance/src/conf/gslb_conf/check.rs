@@ -21,10 +21,16 @@ pub(super) fn check(raw: RawGslbConf, source: &Source) -> Result<GslbConf, ConfE
     let clusters = raw.clusters.unwrap_or_default();
     for (name, weights) in &clusters {
         pace::step();
-        if !weights.values().any(|weight| *weight > 0) {
+        // As the reference adds: a sum beyond 64 bits is no weight, either.
+        let total = weights.values().filter(|weight| **weight > 0).fold(0i64, |sum, w| sum.wrapping_add(*w));
+        if total <= 0 {
             let count = weights.len();
             faults.push_with(|| {
-                let reason = format!("total weight <= 0: none of {count} sub-clusters has a positive weight");
+                let reason = if total == 0 {
+                    format!("total weight <= 0: none of {count} sub-clusters has a positive weight")
+                } else {
+                    format!("total weight <= 0: the sum of {count} weights overflows")
+                };
                 source.error(&json_path!["Clusters", name], reason)
             });
         }

@@ -155,8 +155,17 @@ impl<'c, 't> Value<'c, 't> {
     }
 
     fn number<N: std::str::FromStr + Default>(&self, expected: &str) -> Result<N, Error> {
-        let Some(node) = self.one(expected, |kind| kind == Kind::Number)? else { return Ok(N::default()) };
-        raw_text(self.context.text, node).parse().map_err(|_| self.mismatch(node, expected))
+        let parse = |node| -> Result<N, Error> {
+            raw_text(self.context.text, node).parse().map_err(|_| self.mismatch(node, expected))
+        };
+        let node = self.one(expected, |kind| kind == Kind::Number)?;
+        for &index in &self.earlier {
+            let node = self.context.node(index)?;
+            if node.kind == Kind::Number {
+                parse(node)?;
+            }
+        }
+        node.map_or(Ok(N::default()), parse)
     }
 }
 

@@ -215,6 +215,10 @@ impl Scanner<'_> {
                 self.at += 1;
             }
             self.some_digits("missing digit in exponent")?;
+            let text = self.text.get(start..self.at).and_then(|text| std::str::from_utf8(text).ok());
+            if text.and_then(|text| text.parse::<f64>().ok()).is_none_or(f64::is_infinite) {
+                return Err(SyntaxError { at: start, reason: "number out of range".into() });
+            }
         }
         self.push(Kind::Number, start, self.at);
         Ok(())

@@ -45,7 +45,7 @@ fn accepted_documents() {
     for (id, text, want) in [
         ("CFG-53 any case", r#" {"VERSION":"1"}"#, version("1")),
         ("CFG-53 escaped name", r#"{"\u0056ersion":"1"}"#, version("1")),
-        ("CFG-54 unknown fields", r#"{"Nope":[1e999,{"x":null}],"Version":"1"}"#, version("1")),
+        ("CFG-54 unknown fields", r#"{"Nope":[1e300,{"x":null}],"Version":"1"}"#, version("1")),
         ("CFG-55 trailing bytes", "{\"Version\":\"1\"}} \u{1} junk", version("1")),
         ("CFG-58 last wins", r#"{"Version":"1","version":"2"}"#, version("2")),
         ("CFG-58 null takes back", r#"{"Version":"1","version":null}"#, Raw::default()),
@@ -198,10 +198,16 @@ fn refused_documents() {
         ("no digit", r#"{"Port":-}"#, "f.data:1:10: expected a digit in a number, found '}'".to_owned()),
         ("trailing dot", r#"{"Price":1.}"#, "f.data:1:12: missing digit after dot, found '}'".to_owned()),
         ("no exponent", r#"{"Price":1e+}"#, "f.data:1:13: missing digit in exponent, found '}'".to_owned()),
+        ("float overflow", r#"{"Price":1e999}"#, "f.data:1:10: number out of range".to_owned()),
         (
-            "float overflow",
-            r#"{"Price":1e999}"#,
-            "f.data:1:10: Price: expected a number within the range of 64-bit floats, found the number 1e999"
+            "CFG-54 overflow in an unknown field",
+            r#"{"Nope":[-1e400],"Version":"1"}"#,
+            "f.data:1:10: number out of range".to_owned(),
+        ),
+        (
+            "CFG-58 what is replaced has to fit, too",
+            r#"{"Port":1.5,"port":1}"#,
+            "f.data:1:9: Port: expected an integer (digits only, within 64 bits), found the number 1.5"
                 .to_owned(),
         ),
         (

@@ -9,8 +9,8 @@ use bfe_basic::json_path;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// The reference's internal name of the default certificate, which a file must not use.
-const RESERVED: &str = "BFE_DEFAULT_CERT";
+/// The name of the default certificate, which TLS rules may use but this file must not give.
+pub(super) const RESERVED: &str = "BFE_DEFAULT_CERT";
 
 /// A file that has been checked, and what it names.
 pub(super) struct Certs {

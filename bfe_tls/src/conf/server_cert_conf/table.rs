@@ -1,6 +1,6 @@
 //! The table that certificates are looked up in (tls 4).
 
-use super::check::Certs;
+use super::check::{Certs, RESERVED};
 use super::key_pair::KeyType;
 use super::ocsp::Staple;
 use crate::conf::{Map, covers};
@@ -114,9 +114,9 @@ impl CertTable {
         }
     }
 
-    /// The certificate of that name in the file.
+    /// The certificate of that name in the file; the default one also has a name that no file gives.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Cert>> {
-        self.by_name.get(name)
+        if name == RESERVED { Some(&self.default) } else { self.by_name.get(name) }
     }
 
     /// The certificate for a server name as the client sent it.

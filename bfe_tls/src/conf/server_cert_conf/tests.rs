@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{Made, made, self_signed};
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -88,6 +89,7 @@ fn tls_19_20_21_certificates_by_name() {
         assert_eq!(table.for_server_name(name).map(|c| c.index), want, "{name}");
     }
     assert_eq!(table.named("b").map(|c| c.index), Some(1));
+    assert!(table.named("BFE_DEFAULT_CERT").is_some_and(|cert| Arc::ptr_eq(cert, &table.default)));
 }
 
 #[test]
