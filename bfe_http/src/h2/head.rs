@@ -264,7 +264,7 @@ fn declared_trailers(header: &mut Header) -> Bytes {
         for name in value.split(|b| *b == b',') {
             let name = canonical(name.trim_ascii()).into_owned();
             let refused: [&[u8]; 4] = [b"", b"Transfer-Encoding", b"Trailer", b"Content-Length"];
-            if !refused.contains(&name.as_slice()) && crate::is_token(&name) {
+            if !refused.contains(&name.as_slice()) {
                 names.push(name);
             }
         }

@@ -69,6 +69,9 @@ impl StreamExchange {
             loop {
                 match self.event(body, options.flush, timer, !held.is_empty()).await {
                     Event::Body(None) => {
+                        if !allows_body(res.status) {
+                            held.clear();
+                        }
                         // All of it is here, and waits for the end.
                         *self.rest.borrow_mut() = Rest {
                             head: Some((res.status, res.header.clone())),

@@ -12,8 +12,7 @@ const MAX_WINDOW: i64 = (1 << 31) - 1;
 impl Inner {
     pub(super) fn priority(&mut self, head: &Head, payload: &[u8]) -> Result<(), Fail> {
         if payload.len() != 5 {
-            self.reset(head.stream, Code::FrameSize, Why::Refused);
-            return Ok(());
+            return Err(Fail::GoAway(Code::FrameSize));
         }
         let parent = frame::number(payload);
         self.fingerprint.priority(head.stream, parent, payload.get(4).copied().unwrap_or_default());

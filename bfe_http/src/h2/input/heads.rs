@@ -25,7 +25,7 @@ impl Inner {
     pub(super) fn headers(&mut self, head: &Head, mut payload: Bytes) -> Result<Step, Fail> {
         let padding = if head.has(flag::PADDED) {
             if payload.is_empty() {
-                return Err(Fail::GoAway(Code::FrameSize));
+                return Err(Fail::Silent);
             }
             usize::from(payload.get_u8())
         } else {
@@ -34,7 +34,7 @@ impl Inner {
         let mut selfish = false;
         if head.has(flag::PRIORITY) {
             if payload.len() < 5 {
-                return Err(Fail::GoAway(Code::FrameSize));
+                return Err(Fail::Silent);
             }
             let parent = frame::number(&payload);
             let weight = payload.get(4).copied().unwrap_or_default();
@@ -44,12 +44,14 @@ impl Inner {
         }
         let Some(length) = payload.len().checked_sub(padding) else { return Err(PROTOCOL) };
         payload.truncate(length);
+        if payload.is_empty() {
+            // As the reference has it, whether or not more was to come.
+            self.reset(head.stream, Code::Protocol, Why::Refused);
+            return if self.empties.take() { Ok(Step::Next) } else { Err(Fail::Calm) };
+        }
         let ends = head.has(flag::END_STREAM);
         if head.has(flag::END_HEADERS) {
             return self.block(head.stream, &payload, ends, selfish);
-        }
-        if payload.is_empty() && !self.empties.take() {
-            return Err(Fail::Calm);
         }
         self.block = Some(OpenBlock { stream: head.stream, ends, selfish, text: payload.to_vec() });
         Ok(Step::Next)
