@@ -21,6 +21,9 @@ pub enum BodyError {
     /// The data of a chunk is longer than its length.
     #[error("malformed chunked encoding")]
     MalformedChunk,
+    /// A line of the trailer is no field.
+    #[error("malformed MIME header line")]
+    MalformedTrailer,
     /// Chunk size line or trailer too long.
     #[error("header line too long")]
     LineTooLong,

@@ -28,11 +28,9 @@ const HTML: [&[u8]; 17] = [
 ];
 
 /// Exact beginnings.
-const EXACT: [(&[u8], &str); 13] = [
+const EXACT: [(&[u8], &str); 11] = [
     (b"%PDF-", "application/pdf"),
     (b"%!PS-Adobe-", "application/postscript"),
-    (b"\xfe\xff", "text/plain; charset=utf-16be"),
-    (b"\xff\xfe", "text/plain; charset=utf-16le"),
     (b"\xef\xbb\xbf", "text/plain; charset=utf-8"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
@@ -44,9 +42,8 @@ const EXACT: [(&[u8], &str); 13] = [
     (b"\x1a\x45\xdf\xa3", "video/webm"),
 ];
 
-const ARCHIVES: [(&[u8], &str); 4] = [
+const ARCHIVES: [(&[u8], &str); 3] = [
     (b"\x52\x61\x72\x20\x1a\x07\x00", "application/x-rar-compressed"),
-    (b"Rar!\x1a\x07\x00", "application/x-rar-compressed"),
     (b"\x50\x4b\x03\x04", "application/zip"),
     (b"\x1f\x8b\x08", "application/x-gzip"),
 ];
@@ -69,9 +66,10 @@ pub fn content_type(data: &[u8]) -> &'static str {
         }
     }
     match (data.get(..4), data.get(8..12), data.get(8..14)) {
+        (Some([0xfe, 0xff, ..]), ..) => return "text/plain; charset=utf-16be",
+        (Some([0xff, 0xfe, ..]), ..) => return "text/plain; charset=utf-16le",
         (Some(b"RIFF"), _, Some(b"WEBPVP")) => return "image/webp",
         (Some(b"RIFF"), Some(b"WAVE"), _) => return "audio/wave",
-        (Some(b"RIFF"), Some(b"AVI "), _) => return "video/avi",
         _ => {}
     }
     let binary = |b: &u8| matches!(b, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f);

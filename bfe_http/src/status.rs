@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Whether a response of that status has a body.
 pub(crate) const fn allows_body(status: u16) -> bool {
-    !(status < 200 || status == 204 || status == 304)
+    !matches!(status, 100..=199 | 204 | 304)
 }
 
 /// The reason phrase of `code` in BFE's table; `None` for codes that it does not know.

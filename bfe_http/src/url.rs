@@ -194,20 +194,37 @@ fn parse_authority(authority: &Bytes) -> Result<Bytes, UrlError> {
     {
         return Err(UrlError::Host);
     }
-    let plain = host
-        .iter()
-        .all(|b| *b >= 0x80 || b.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"%".contains(b));
-    if !plain {
+    if !host.iter().all(|b| *b >= 0x80 || *b == b'%' || is_plain_in_host(*b)) {
         return Err(UrlError::Host);
     }
     match unescape(&host, false).ok_or(UrlError::Host)? {
         Cow::Borrowed(_) => Ok(host),
-        // Only bytes beyond ASCII may be escaped in a host.
-        Cow::Owned(decoded) if decoded.iter().zip(host.iter()).all(|(d, h)| d == h || *d >= 0x80) => {
-            Ok(Bytes::from(decoded))
-        }
+        Cow::Owned(decoded) if escapes_fit_host(&host) => Ok(Bytes::from(decoded)),
         Cow::Owned(_) => Err(UrlError::Host),
     }
+}
+
+/// Whether nothing is escaped in a host but what may be: bytes beyond ASCII, and `%` itself; in the zone of an IPv6
+/// address instead a blank and what needs no escape.
+fn escapes_fit_host(host: &[u8]) -> bool {
+    let end = if host.starts_with(b"[") { memchr::memrchr(b']', host).unwrap_or(0) } else { 0 };
+    let zone = host.get(..end).and_then(|address| memchr::memmem::find(address, b"%25")).unwrap_or(end);
+    memchr::memchr_iter(b'%', host).all(|at| {
+        match unescape(host.get(at..at + 3).unwrap_or_default(), false) {
+            Some(byte) => match *byte {
+                [b'%'] => true,
+                [b] if (zone..end).contains(&at) => b == b' ' || is_plain_in_host(b),
+                [b] => b >= 0x80,
+                _ => false,
+            },
+            None => false,
+        }
+    })
+}
+
+/// Whether a byte stands for itself in a host.
+fn is_plain_in_host(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"".contains(&b)
 }
 
 fn valid_optional_port(port: &[u8]) -> bool {

@@ -339,7 +339,9 @@ async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16)
         cancel_on_close: false,
     };
     connection.set_write_deadline(Instant::now().checked_add(worker.config().server.client_read_timeout));
-    let sent = connection.respond(&mut Response::new(status), &options).await;
+    let mut response = Response::new(status);
+    response.header.set("Connection", "close");
+    let sent = connection.respond(&mut response, &options).await;
     if sent.error.is_none() { End::CloseSlowly } else { End::Close }
 }
 

@@ -106,8 +106,17 @@ fn life_98_websocket_over_tls() {
     assert!(request.starts_with("GET /chat HTTP/1.1\r\nHost: ok\r\n"), "{request}");
     client.send("frame");
     assert_eq!(client.read_exact(5), b"frame");
+    // A body belongs to the request.
+    let mut other = TlsClient::connect(bfe.https_addr(), &["http/1.1"]);
+    other.send("GET / HTTP/1.1\r\nHost: ok\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\nabcframe");
+    other.read_until(b"\r\n\r\n");
+    let request = String::from_utf8(other.read_until(b"\r\n\r\n")).unwrap();
+    assert!(request.contains("\r\nContent-Length: 3\r\n"), "{request}");
+    assert_eq!(other.read_exact(8), b"abcframe");
+    drop(other);
+    wait_until("it has ended", || bfe.counters("proxy_state")["WSS_CLIENT_CONN_ACTIVE"] == 1);
     let counters = bfe.counters("proxy_state");
-    assert_eq!((counters["WSS_CLIENT_CONN_ACTIVE"], counters["WSS_CLIENT_CONN_SERVED"]), (1, 1));
+    assert_eq!((counters["WSS_CLIENT_CONN_ACTIVE"], counters["WSS_CLIENT_CONN_SERVED"]), (1, 2));
     drop(client);
     bfe.wait_idle();
 }

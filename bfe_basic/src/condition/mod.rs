@@ -32,6 +32,7 @@ pub use explain::{Diagnosis, Explanation, Outcome, Part, explain};
 pub(crate) use facet::{Facet, Facts};
 pub(crate) use fold::upper;
 pub(crate) use matcher::PrefixSet;
+pub use print::quote;
 pub use regex::Pattern;
 pub(crate) use requirement::Requirement;
 

@@ -117,7 +117,8 @@ impl fmt::Display for Literal {
 }
 
 /// A text in double quotes, with escapes for what cannot be printed, as error messages show it.
-pub(crate) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

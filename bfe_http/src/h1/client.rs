@@ -214,17 +214,17 @@ pub enum Upgrade {
     Refused(Response),
 }
 
-/// Asks a backend to speak another protocol: sends a head, and reads the head of the answer.
+/// Asks a backend to speak another protocol: sends a request, and reads the head of the answer.
 ///
 /// # Errors
 /// See [`TransportError`]; never [`TransportError::Connect`].
 pub async fn upgrade(
     stream: Stream,
-    head: Vec<u8>,
+    request: Outgoing,
     timeout: Option<Duration>,
 ) -> Result<Upgrade, TransportError> {
     let mut pooled = PooledConn::detached(BackendConn::new(stream));
-    let mut sender = Sender::new(head, Body::Empty, false);
+    let mut sender = Sender::new(request.head, request.body, request.chunked);
     let (mut response, version, _) = answer(&mut pooled, &mut sender, Instant::now(), timeout).await?;
     if response.status == 101 {
         let conn = pooled.take().ok_or_else(|| TransportError::ReadResponseHead("EOF".into()))?;

@@ -35,7 +35,7 @@ pub fn request_head(
     out: &mut Vec<u8>,
     head: &RequestHead<'_>,
     header: &Header,
-    keep: impl Fn(&[u8], &[u8]) -> bool,
+    keep: impl Fn(&Header, &[u8]) -> bool,
 ) {
     out.extend_from_slice(if head.method.is_empty() { b"GET" } else { head.method });
     out.push(b' ');
@@ -58,7 +58,7 @@ pub fn request_head(
     }
     header.for_each_sorted(|name, value| {
         let framing: [&[u8]; 4] = [b"Host", b"Content-Length", b"Transfer-Encoding", b"Trailer"];
-        if !framing.contains(&name) && keep(name, value) {
+        if !framing.contains(&name) && keep(header, name) {
             field(out, name, value);
         }
     });
@@ -73,7 +73,7 @@ pub fn target(req: &Request) -> Bytes {
         return req.request_uri.clone();
     }
     if req.method.as_ref() == b"CONNECT" && req.url.path.is_empty() {
-        return req.url.host.clone();
+        return if req.url.host.is_empty() { req.host.clone() } else { req.url.host.clone() };
     }
     req.url.request_uri()
 }
@@ -86,7 +86,7 @@ pub fn status_line(out: &mut Vec<u8>, http_11: bool, code: u16) {
     }
     out.extend_from_slice(if http_11 { b"HTTP/1.1 " } else { b"HTTP/1.0 " });
     // Writing to memory cannot fail.
-    let _ = write!(out, "{code:03} {}\r\n", status::status_text(code));
+    let _ = write!(out, "{code} {}\r\n", status::status_text(code));
 }
 
 /// Writes one field. What could end the line early becomes a blank.
@@ -149,7 +149,7 @@ mod tests {
             framing: OutFraming::Length(3),
             trailers: b"",
         };
-        request_head(&mut out, &head, &header, |n, _| n != b"Connection");
+        request_head(&mut out, &head, &header, |_, name| name != b"Connection");
         let want = "GET /x?y HTTP/1.1\r\nHost: Ex.org:80\r\nContent-Length: 3\r\n\
                     Accept: */*\r\nX-A: a  X-Evil: 1\r\nX-B: 2\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);

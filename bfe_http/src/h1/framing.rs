@@ -1,19 +1,23 @@
 //! How long a body is: what `Content-Length` and `Transfer-Encoding` say (lifecycle 5.3).
 
+use crate::quote::quoted;
 use crate::{Header, Request, Response, Version};
 
 /// Why the framing of a message was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// A transfer encoding other than one `chunked`.
-    #[error("unsupported transfer encoding")]
-    TransferEncoding,
+    /// A transfer encoding that is not `chunked`.
+    #[error("unsupported transfer encoding {0}")]
+    TransferEncoding(String),
+    /// More than one transfer encoding.
+    #[error("too many transfer encodings {0}")]
+    ManyTransferEncodings(String),
     /// A `Content-Length` that is not a number.
     #[error("bad Content-Length \"{0}\"")]
     ContentLength(String),
     /// Two values of `Content-Length` that differ.
-    #[error("http: request cannot have more than one Content-Length header value")]
-    ManyContentLengths,
+    #[error("http: message cannot contain multiple Content-Length headers; got [{0}]")]
+    ManyContentLengths(String),
     /// `Content-Length` together with `Transfer-Encoding`: could be read in two ways.
     #[error("Content-Length with Transfer-Encoding")]
     Both,
@@ -47,14 +51,13 @@ pub enum Framing {
 /// # Errors
 /// See [`FramingError`].
 pub fn of_request(req: &mut Request) -> Result<Framing, FramingError> {
-    let length = content_length(&mut req.header)?;
-    let chunked = match transfer_encoding(&mut req.header)? {
-        Encoding::None => false,
-        Encoding::Identity => false,
-        Encoding::Chunked => true,
-    };
-    check_trailer(&mut req.header)?;
     let head = req.method.as_ref() == b"HEAD";
+    if head && req.header.get("Content-Length").is_some_and(|length| length != b"0") {
+        return Err(FramingError::HeadWithBody);
+    }
+    let length = content_length(&mut req.header)?;
+    let chunked = matches!(transfer_encoding(&mut req.header, Lines::One)?, Encoding::Chunked);
+    check_trailer(&mut req.header)?;
     if chunked {
         if length.is_some() || head || !req.version.is_11() {
             return Err(FramingError::Both);
@@ -64,9 +67,6 @@ pub fn of_request(req: &mut Request) -> Result<Framing, FramingError> {
     }
     req.has_content_length = length.is_some();
     let length = length.unwrap_or(0);
-    if head && length > 0 {
-        return Err(FramingError::HeadWithBody);
-    }
     req.content_length = i64::try_from(length).unwrap_or(i64::MAX);
     Ok(if length == 0 { Framing::None } else { Framing::Length(length) })
 }
@@ -83,7 +83,8 @@ pub fn of_response(
     version: Version,
     method: &[u8],
 ) -> Result<(Framing, bool), FramingError> {
-    let chunked = matches!(transfer_encoding(&mut res.header)?, Encoding::Chunked);
+    let bodyless = method == b"HEAD" || matches!(res.status, 100..=199 | 204 | 304);
+    let chunked = matches!(transfer_encoding(&mut res.header, Lines::FirstCounts)?, Encoding::Chunked);
     let length = if chunked {
         res.header.del("Content-Length");
         None
@@ -94,12 +95,15 @@ pub fn of_response(
             && res.header.get_all("Content-Length").count() > 1
         {
             res.header.set("Content-Length", n.to_string());
+        } else if length.is_none() && !bodyless {
+            // An empty one says nothing.
+            res.header.del("Content-Length");
         }
         length
     };
     check_trailer(&mut res.header)?;
-    let keep = keep_alive(&mut res.header, version);
-    let bodyless = method == b"HEAD" || matches!(res.status, 100..=199 | 204 | 304);
+    // Where chunks were announced but none can be, nobody knows what still comes.
+    let keep = keep_alive(&mut res.header, version) && !(chunked && bodyless && method != b"HEAD");
     let framing = if bodyless {
         Framing::None
     } else if chunked {
@@ -136,18 +140,33 @@ enum Encoding {
     Chunked,
 }
 
+/// How many lines a message may say its transfer encoding in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    One,
+    /// The others say nothing.
+    FirstCounts,
+}
+
 /// The transfer encoding by its first line; all lines are removed.
-fn transfer_encoding(header: &mut Header) -> Result<Encoding, FramingError> {
+fn transfer_encoding(header: &mut Header, lines: Lines) -> Result<Encoding, FramingError> {
     let Some(first) = header.get("Transfer-Encoding") else { return Ok(Encoding::None) };
-    if header.get_all("Transfer-Encoding").nth(1).is_some() {
-        return Err(FramingError::TransferEncoding);
+    if lines == Lines::One && header.get_all("Transfer-Encoding").nth(1).is_some() {
+        return Err(FramingError::ManyTransferEncodings(all_of(header, "Transfer-Encoding")));
     }
-    let mut tokens = first.split(|b| *b == b',').map(<[u8]>::trim_ascii);
-    let encoding = match (tokens.next(), tokens.next()) {
-        (Some(t), None) if t.eq_ignore_ascii_case(b"chunked") => Encoding::Chunked,
-        (Some(t), _) if t.eq_ignore_ascii_case(b"identity") => Encoding::Identity,
-        _ => return Err(FramingError::TransferEncoding),
-    };
+    let mut encoding = Encoding::Identity;
+    for token in first.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+        if token.eq_ignore_ascii_case(b"identity") {
+            break;
+        }
+        if !token.eq_ignore_ascii_case(b"chunked") {
+            return Err(FramingError::TransferEncoding(quoted(&token.to_ascii_lowercase())));
+        }
+        if matches!(encoding, Encoding::Chunked) {
+            return Err(FramingError::ManyTransferEncodings(quoted(&first.to_ascii_lowercase())));
+        }
+        encoding = Encoding::Chunked;
+    }
     header.del("Transfer-Encoding");
     Ok(encoding)
 }
@@ -171,7 +190,7 @@ fn content_length_values(header: &Header) -> Result<Option<u64>, FramingError> {
     let mut values = header.get_all("Content-Length");
     let Some(first) = values.next() else { return Ok(None) };
     if values.any(|v| v != first) {
-        return Err(FramingError::ManyContentLengths);
+        return Err(FramingError::ManyContentLengths(all_of(header, "Content-Length")));
     }
     if first.is_empty() {
         return Ok(None);
@@ -179,8 +198,13 @@ fn content_length_values(header: &Header) -> Result<Option<u64>, FramingError> {
     // A sign is allowed, as Go's integers have it.
     let bad = || FramingError::ContentLength(String::from_utf8_lossy(first).chars().take(40).collect());
     let text = std::str::from_utf8(first).map_err(|_| bad())?;
-    let length = text.parse::<u64>().map_err(|_| bad())?;
-    if i64::try_from(length).is_err() { Err(bad()) } else { Ok(Some(length)) }
+    let length = text.parse::<i64>().map_err(|_| bad())?;
+    u64::try_from(length).map(Some).map_err(|_| bad())
+}
+
+/// The values of a field, in quotes.
+fn all_of(header: &Header, name: &str) -> String {
+    header.get_all(name).map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// `Trailer` is between us and the peer, and must not name what frames messages.
@@ -221,6 +245,7 @@ mod tests {
         assert_eq!(post("Content-Length: 5|"), Ok(Framing::Length(5)));
         assert_eq!(post("Content-Length: 5|Content-Length: 5|"), Ok(Framing::Length(5)));
         assert_eq!(post("Content-Length: +5|"), Ok(Framing::Length(5)));
+        assert_eq!(post("Content-Length: -0|"), Ok(Framing::None));
         assert_eq!(post("Content-Length:|"), Ok(Framing::None));
         assert_eq!(post("Content-Length: 0|"), Ok(Framing::None));
         assert_eq!(post("Transfer-Encoding: Chunked|"), Ok(Framing::Chunked));
@@ -242,7 +267,9 @@ mod tests {
             assert!(post(bad).is_err(), "{bad}");
         }
         assert!(framing("POST / HTTP/1.0", "Transfer-Encoding: chunked|").is_err());
-        assert!(framing("HEAD / HTTP/1.1", "Content-Length: 5|").is_err());
+        for length in ["5", "", "+0", "00"] {
+            assert!(framing("HEAD / HTTP/1.1", &format!("Content-Length: {length}|")).is_err(), "{length}");
+        }
         assert!(framing("HEAD / HTTP/1.1", "Content-Length: 0|").is_ok());
         let (_, req) = framing("POST / HTTP/1.1", "Content-Length: 5|Trailer: X|").unwrap();
         assert!(req.header.len() == 1 && req.has_content_length);
@@ -264,5 +291,25 @@ mod tests {
         assert!(!of(&format!("{ok}Connection: Close\r\nContent-Length: 1\r\n\r\n"), b"GET").unwrap().1);
         assert!(!of("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", b"GET").unwrap().1);
         assert!(of(&format!("{ok}Content-Length: abc\r\n\r\n"), b"GET").is_err());
+        // The first line counts.
+        let two = |first: &str, second: &str| {
+            format!(
+                "{ok}Transfer-Encoding: {first}\r\nTransfer-Encoding: {second}\r\nContent-Length: 3\r\n\r\n"
+            )
+        };
+        assert_eq!(of(&two("chunked", "chunked"), b"GET"), Ok((Framing::Chunked, true, -1)));
+        assert_eq!(of(&two("chunked", "identity"), b"GET"), Ok((Framing::Chunked, true, -1)));
+        assert_eq!(of(&two("identity", "chunked"), b"GET"), Ok((Framing::Length(3), true, 3)));
+        // What cannot have a body has none, whatever it announces; but what comes then is no answer.
+        let none = "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(of(none, b"GET"), Ok((Framing::None, false, 0)));
+        assert_eq!(of(none, b"HEAD"), Ok((Framing::None, true, 0)));
+        for (status, kept) in [("200 OK", false), ("304 Not", true)] {
+            let text = format!("HTTP/1.1 {status}\r\nContent-Length:\r\n\r\n");
+            let (mut res, version) =
+                crate::h1::head::parse_response(BytesMut::from(text.as_bytes())).unwrap();
+            of_response(&mut res, version, b"GET").unwrap();
+            assert_eq!(res.header.contains("Content-Length"), kept, "{status}");
+        }
     }
 }

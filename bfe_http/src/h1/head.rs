@@ -4,6 +4,7 @@
 //! the fields can stay ranges of the buffer.
 
 use crate::header::{Header, canonicalize, is_value, scan_name};
+use crate::quote::quoted;
 use crate::url::{Url, UrlError};
 use crate::{Body, Request, RequestState, Response, Version};
 use bytes::{Bytes, BytesMut};
@@ -20,18 +21,18 @@ const USUAL_FIELDS: usize = 24;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HeadError {
     /// The start line has not the right form.
-    #[error("malformed HTTP request \"{0}\"")]
+    #[error("malformed HTTP request {0}")]
     RequestLine(String),
     /// The version is not `HTTP/n.n`.
-    #[error("malformed HTTP version \"{0}\"")]
+    #[error("malformed HTTP version {0}")]
     Version(String),
     /// The request target is longer than allowed; the text is part of the access log.
     #[error("exceed maxUriBytes:{0}")]
     LongTarget(usize),
     /// The request target is malformed.
-    #[error("parse \"{target}\": {reason}")]
+    #[error("parse {target}: {reason}")]
     Target {
-        /// The target, as far as it can be shown.
+        /// The target, in quotes.
         target: String,
         /// What is wrong with it.
         reason: UrlError,
@@ -43,10 +44,10 @@ pub enum HeadError {
     #[error("too many header fields")]
     TooManyFields,
     /// The status line of a backend is malformed.
-    #[error("malformed HTTP response \"{0}\"")]
+    #[error("malformed HTTP response {0}")]
     StatusLine(String),
     /// The status of a backend is not a number.
-    #[error("malformed HTTP status code \"{0}\"")]
+    #[error("malformed HTTP status code {0}")]
     StatusCode(String),
     /// What frames the body is contradictory or unknown.
     #[error("{0}")]
@@ -96,7 +97,7 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
     } else {
         Url::parse_request_uri(&request_uri)
     };
-    let url = url.map_err(|reason| HeadError::Target { target: printable(&request_uri), reason })?;
+    let url = url.map_err(|reason| HeadError::Target { target: quoted(&request_uri), reason })?;
     let host = if url.host.is_empty() { host.map(|host| head.slice(host)) } else { Some(url.host.clone()) };
     let mut header = header.with_head(head);
     fix_pragma(&mut header);
@@ -126,7 +127,7 @@ pub fn check_request_line(buf: &[u8], max_target: usize) -> Result<(), HeadError
 
 /// Where method and target end, and the version.
 fn parse_request_line(line: &[u8], max_target: usize) -> Result<(usize, usize, Version), HeadError> {
-    let bad_line = || HeadError::RequestLine(printable(line));
+    let bad_line = || HeadError::RequestLine(quoted(line));
     let method_end = memchr::memchr(b' ', line).ok_or_else(bad_line)?;
     let target_len = line.get(method_end + 1..).and_then(|rest| memchr::memchr(b' ', rest));
     let target_end = method_end + 1 + target_len.ok_or_else(bad_line)?;
@@ -134,7 +135,7 @@ fn parse_request_line(line: &[u8], max_target: usize) -> Result<(usize, usize, V
         return Err(HeadError::LongTarget(target_end - method_end - 1));
     }
     let version_text = line.get(target_end + 1..).unwrap_or_default();
-    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
     // A control byte in the method could end the line early for whoever reads it next.
     if line.get(..method_end).is_some_and(|m| m.iter().any(u8::is_ascii_control)) {
         return Err(bad_line());
@@ -151,11 +152,11 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
     let line = head.get(..line_len).unwrap_or_default();
     let mut parts = line.splitn(3, |b| *b == b' ');
     let (Some(version_text), Some(code_text)) = (parts.next(), parts.next()) else {
-        return Err(HeadError::StatusLine(printable(line)));
+        return Err(HeadError::StatusLine(quoted(line)));
     };
-    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(printable(version_text)))?;
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
     let code = std::str::from_utf8(code_text).ok().and_then(|c| c.parse::<u16>().ok());
-    let status = code.ok_or_else(|| HeadError::StatusCode(printable(code_text)))?;
+    let status = code.ok_or_else(|| HeadError::StatusCode(quoted(code_text)))?;
     let (header, _) = parse_fields(&mut head, next, Strictness::Response)?;
     let mut response = Response::new(status);
     response.version = Some(version);
@@ -234,11 +235,13 @@ fn parse_fields(
             if strictness == Strictness::Request {
                 return refuse();
             }
-            let (end, blank) = (at + lf, at);
             if let Some((start, len)) = header.last_wire_value() {
-                unfold(head, start, len, blank, end);
+                unfold(head, start, len, at, at + lf);
+                at += lf + 1;
+                continue;
             }
-            at += lf + 1;
+            // There is nothing that the first line could go on with: it is a field all the same.
+            at += line.iter().position(|b| !blank(*b)).unwrap_or(lf + 1);
             continue;
         }
         let Some((name_len, name)) = scan_name(line) else { return refuse() };

@@ -79,6 +79,21 @@ fn responses_are_taken_as_they_come() {
     assert_eq!(parse("HTTP/1.1 2000 X\r\n\r\n").unwrap().0.status, 2000);
     assert!(parse("HTTP/1.1\r\n\r\n").is_err() && parse("HTTP/1.1 abc\r\n\r\n").is_err());
     assert!(parse("HTTP/1.1 200 OK\r\nnocolon\r\n\r\n").is_err());
+    // A first line that begins with a blank goes on with nothing.
+    let (r, _) = parse("HTTP/1.1 200 OK\r\n\tX-A: 1\r\n X-B: 2\r\nC: d\r\n\r\n").unwrap();
+    assert_eq!((r.header.get("X-A"), r.header.get("C")), (Some(&b"1 X-B: 2"[..]), Some(&b"d"[..])));
+    assert!(parse("HTTP/1.1 200 OK\r\n nocolon\r\n\r\n").is_err());
+}
+
+#[test]
+fn log_texts_show_every_byte() {
+    for (text, want) in [
+        ("\x16\x03\x01hello\r\n\r\n", r#"malformed HTTP request "\x16\x03\x01hello""#),
+        ("GET / HTTP/\\x\r\n\r\n", r#"malformed HTTP version "HTTP/\\x""#),
+        ("GET /\x01 HTTP/1.1\r\n\r\n", r#"parse "/\x01": net/url: invalid control character in URL"#),
+    ] {
+        assert_eq!(request(text).unwrap_err().to_string(), want);
+    }
 }
 
 #[test]

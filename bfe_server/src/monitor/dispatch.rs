@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::{debug, live, metrics, pages};
 use crate::reload_history::{Reload, changes};
 use crate::server::Server;
+use bfe_basic::condition::quote;
 use bfe_basic::pace;
 use bfe_http::url::unescape;
 use bfe_module::Query;
@@ -106,7 +107,7 @@ fn reload(server: &Server, name: &str, query: &Query, peer: SocketAddr) -> Strin
                 "MonitorServer:Reload through web, cmd=[{name}], params=[{query}] from[{peer}]: {changed}, {took:?}"
             );
             let answer = match version {
-                Some(version) => format!("{{\"error\":null,\"version\":{}}}", json_string(&version)),
+                Some(version) => format!("{{\"error\":null,\"version\":{}}}", quote(&version)),
                 None => "{\"error\":null}".into(),
             };
             (answer, Ok(changed))

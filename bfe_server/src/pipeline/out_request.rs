@@ -1,6 +1,7 @@
 //! The request as the backend sees it (lifecycle 7).
 
 use bfe_basic::Request;
+use bfe_http::Header;
 use bfe_http::h1::client::Outgoing;
 use bfe_http::h1::encode::{self, OutFraming, RequestHead};
 use std::sync::Arc;
@@ -38,21 +39,21 @@ pub(super) fn encode(
     }
 }
 
-/// Whether a backend gets a field: not where it is between the client and us alone. One with an empty value
-/// passes (Q50), as does what `Connection` names.
-pub(super) fn is_forwarded(name: &[u8], value: &[u8]) -> bool {
+/// Whether a backend gets the fields of a name: not where they are between the client and us alone. Their first value
+/// decides; an empty one passes (Q50), as does what `Connection` names.
+pub(super) fn is_forwarded(header: &Header, name: &[u8]) -> bool {
     let hop = match name {
-        b"Connection"
-        | b"Keep-Alive"
-        | b"Proxy-Authenticate"
-        | b"Proxy-Authorization"
-        | b"Trailers"
-        | b"Transfer-Encoding"
-        | b"Upgrade" => true,
-        b"Te" => value != b"trailers",
-        _ => false,
+        b"Connection" => "Connection",
+        b"Keep-Alive" => "Keep-Alive",
+        b"Proxy-Authenticate" => "Proxy-Authenticate",
+        b"Proxy-Authorization" => "Proxy-Authorization",
+        b"Te" => "Te",
+        b"Trailers" => "Trailers",
+        b"Transfer-Encoding" => "Transfer-Encoding",
+        b"Upgrade" => "Upgrade",
+        _ => return true,
     };
-    !hop || value.is_empty()
+    header.get(hop).is_none_or(|first| first.is_empty() || hop == "Te" && first == b"trailers")
 }
 
 #[cfg(test)]
@@ -103,6 +104,23 @@ mod tests {
                     None,
                 ),
                 "GET / HTTP/1.1\r\nHost: Ex.org:81\r\nKeep-Alive: \r\nProxy-Connection: x\r\nTe: trailers\r\nX-Z: 1\r\n\r\n",
+            ),
+            (
+                "LIFE-49 repeated",
+                head(
+                    "GET",
+                    "/",
+                    &[
+                        ("Connection", ""),
+                        ("Connection", "close"),
+                        ("Keep-Alive", "x"),
+                        ("Keep-Alive", ""),
+                        ("Te", "trailers"),
+                        ("Te", "x"),
+                    ],
+                    None,
+                ),
+                "GET / HTTP/1.1\r\nHost: Ex.org:81\r\nConnection: \r\nConnection: close\r\nTe: trailers\r\nTe: x\r\n\r\n",
             ),
             (
                 "LIFE-51",

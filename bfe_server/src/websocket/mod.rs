@@ -16,7 +16,7 @@ use crate::worker::Worker;
 use bfe_basic::{Proto, Session};
 use bfe_http::Response;
 use bfe_http::h1::Stream;
-use bfe_http::h1::client::{Upgrade, upgrade};
+use bfe_http::h1::client::{Outgoing, Upgrade, upgrade};
 use bfe_http::h1::encode::{self, OutFraming, RequestHead};
 use bfe_http::h1::server::{Connection, FlushPolicy, Origin, SendOptions};
 use std::rc::Rc;
@@ -97,9 +97,9 @@ async fn handshake(
     http: bfe_http::Request,
 ) -> Option<(Stream, Stream, Lease)> {
     let group = ws::group();
-    let (http, connected) = tunnel::connect(worker, session, http, &COUNTERS).await;
+    let (mut http, connected) = tunnel::connect(worker, session, http, &COUNTERS).await;
     let (stream, busy) = connected?;
-    let answer = upgrade(Stream::Tcp(stream), request_head(&http), Some(HANDSHAKE)).await;
+    let answer = upgrade(Stream::Tcp(stream), outgoing(&mut http), Some(HANDSHAKE)).await;
     let (response, mut backend, early) = match answer {
         Ok(Upgrade::Switched(response, stream, early)) if agrees(&response) => (response, stream, early),
         Ok(Upgrade::Switched(response, ..) | Upgrade::Refused(response)) => {
@@ -121,19 +121,20 @@ async fn handshake(
     Some((client, backend, busy))
 }
 
-/// The request with all its fields, as the client sent it.
-fn request_head(http: &bfe_http::Request) -> Vec<u8> {
+/// The request with all its fields, as the client sent it, and with its body, should it have one.
+fn outgoing(http: &mut bfe_http::Request) -> Outgoing {
     let mut out = Vec::new();
     let target = encode::target(http);
-    let head = RequestHead {
-        method: &http.method,
-        target: &target,
-        host: &http.host,
-        framing: OutFraming::None,
-        trailers: b"",
+    let framing = match http.content_length {
+        0 => OutFraming::None,
+        n if n < 0 => OutFraming::Chunked,
+        n => OutFraming::Length(n.unsigned_abs()),
     };
+    let head =
+        RequestHead { method: &http.method, target: &target, host: &http.host, framing, trailers: b"" };
     encode::request_head(&mut out, &head, &http.header, |_, _| true);
-    out
+    let body = std::mem::take(&mut http.body);
+    Outgoing { head: out, body, chunked: framing == OutFraming::Chunked, is_head: false }
 }
 
 fn agrees(response: &Response) -> bool {

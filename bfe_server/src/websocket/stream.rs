@@ -5,7 +5,7 @@
 //! connection of HTTP/1 without a word, are answered with 500; another protocol than WebSocket with 501, as in
 //! RFC 9220.
 
-use super::{COUNTERS, HANDSHAKE, agrees, key, options, request_head, websocket_state as ws};
+use super::{COUNTERS, HANDSHAKE, agrees, key, options, outgoing, websocket_state as ws};
 use crate::lease::Lease;
 use crate::state::{Active, count, proxy_state as s};
 use crate::tunnel;
@@ -89,9 +89,9 @@ async fn handshake(
     let group = ws::group();
     let key = key::generate();
     to_http1(&mut http, &key);
-    let (http, connected) = tunnel::connect(worker, session, http, &COUNTERS).await;
+    let (mut http, connected) = tunnel::connect(worker, session, http, &COUNTERS).await;
     let (stream, busy) = connected.ok_or_else(Refusal::failure)?;
-    let answer = upgrade(Stream::Tcp(stream), request_head(&http), Some(HANDSHAKE)).await;
+    let answer = upgrade(Stream::Tcp(stream), outgoing(&mut http), Some(HANDSHAKE)).await;
     match answer {
         Ok(Upgrade::Switched(mut response, backend, early)) if accepts(&response, &key) => {
             response.header.del("Sec-Websocket-Accept");
@@ -117,6 +117,8 @@ async fn handshake(
 /// Turns what came over HTTP/2 into the request that asks the same over HTTP/1 (RFC 8441, 5).
 fn to_http1(http: &mut bfe_http::Request, key: &str) {
     http.method = Bytes::from_static(b"GET");
+    // What the client sends on the stream is no body, but what goes through the tunnel.
+    http.content_length = 0;
     for name in ["Te", "Sec-Websocket-Accept"] {
         http.header.del(name);
     }

@@ -73,7 +73,7 @@ fn floods_end_with_enhance_your_calm() {
     let bfe = Bfe::start(&tree(&backend));
     type Piece = Box<dyn FnMut(u32) -> Vec<u8>>;
     type Make = fn() -> Piece;
-    let floods: [(&str, Make); 9] = [
+    let floods: [(&str, Make); 10] = [
         ("resets", || {
             let head = block(&get("/held"));
             Box::new(move |i| [frame(1, 5, 2 * i + 1, &head), frame(3, 0, 2 * i + 1, &[0, 0, 0, 8])].concat())
@@ -101,8 +101,9 @@ fn floods_end_with_enhance_your_calm() {
         }),
         ("priorities", || Box::new(|_| frame(2, 0, 9, &[0, 0, 0, 0, 16]).repeat(100))),
         ("empty data", || Box::new(|i| if i == 0 { open(1) } else { frame(0, 0, 1, &[]).repeat(100) })),
+        ("empty heads", || Box::new(|_| frame(1, 5, 1, &[]).repeat(100))),
         ("empty continuations", || {
-            Box::new(|i| if i == 0 { frame(1, 0, 1, &[]) } else { frame(9, 0, 1, &[]).repeat(100) })
+            Box::new(|i| if i == 0 { frame(1, 0, 1, &[0x82]) } else { frame(9, 0, 1, &[]).repeat(100) })
         }),
     ];
     let mut floods_so_far = 0;

@@ -93,7 +93,7 @@ pub(super) fn write_head(
     let knows_length = given_length.is_some() || computed_length.is_some();
 
     let mut close = known.body_left || !known.keep_alive_enabled || connection == b"close";
-    if !is_11 && facts.wants_keep_alive && (facts.is_head || knows_length) {
+    if facts.version == crate::Version::HTTP_10 && facts.wants_keep_alive && (facts.is_head || knows_length) {
         if !header.contains("Connection") && !known.draining {
             extra_connection = Some("keep-alive");
         }
@@ -203,6 +203,16 @@ mod tests {
     const EARLY: Known<'_> =
         Known { first: b"", complete: false, keep_alive_enabled: true, draining: false, body_left: false };
     const EMPTY: Known<'_> = Known { complete: true, ..EARLY };
+
+    #[test]
+    fn life_32_before_1_0_nothing_is_kept() {
+        for (version, close) in [(Version { major: 0, minor: 9 }, true), (Version::HTTP_10, false)] {
+            let facts =
+                RequestFacts { version, plain_11: false, wants_keep_alive: true, ..RequestFacts::default() };
+            let (plan, _) = plan(facts, 200, &[("Content-Length", "5")], &EARLY);
+            assert_eq!(plan.close, close, "{version:?}");
+        }
+    }
 
     #[test]
     fn life_66_to_78_heads() {

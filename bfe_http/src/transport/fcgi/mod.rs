@@ -8,7 +8,7 @@ use crate::h1::chunked::{Decoded, Decoder};
 use crate::h1::head;
 use crate::h1::timer::Deadline;
 use crate::status::allows_body;
-use crate::{Body, BodyError, BodyStream, Request, Response, buffer};
+use crate::{Body, BodyError, BodyStream, Header, Request, Response, buffer};
 use bytes::{Bytes, BytesMut};
 use record::{Reader, Said};
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub struct Asked<'a> {
 pub async fn round_trip(
     req: &mut Request,
     asked: &Asked<'_>,
-    keep: impl Fn(&[u8], &[u8]) -> bool,
+    keep: impl Fn(&Header, &[u8]) -> bool,
 ) -> Result<Response, TransportError> {
     let stream = connect(asked.addr, asked.limits.connect_timeout)
         .await

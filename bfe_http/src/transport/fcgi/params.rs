@@ -1,7 +1,7 @@
 //! The variables that a script gets (lifecycle 20).
 
 use super::{Asked, FcgiConf, record};
-use crate::Request;
+use crate::{Header, Request};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// All variables of a request, encoded. Fields for which `keep` is false make none.
-pub(super) fn encode(req: &Request, asked: &Asked<'_>, keep: impl Fn(&[u8], &[u8]) -> bool) -> Vec<u8> {
+pub(super) fn encode(req: &Request, asked: &Asked<'_>, keep: impl Fn(&Header, &[u8]) -> bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let host = asked.host.unwrap_or(&req.host);
     for (name, value) in variables(req, host, asked.remote, asked.conf, keep) {
@@ -26,7 +26,7 @@ fn variables(
     host: &[u8],
     remote: Option<SocketAddr>,
     conf: &FcgiConf,
-    keep: impl Fn(&[u8], &[u8]) -> bool,
+    keep: impl Fn(&Header, &[u8]) -> bool,
 ) -> Variables {
     let root = conf.root.as_bytes();
     let (ip, port) = remote.map_or_else(Default::default, |a| (a.ip().to_string(), a.port().to_string()));
@@ -62,7 +62,7 @@ fn variables(
     for (name, value) in &conf.env_vars {
         all.insert(name.to_uppercase().into_bytes(), value.clone().into_bytes());
     }
-    for (name, value) in req.header.iter().filter(|(name, value)| keep(name, value)) {
+    for (name, value) in req.header.iter().filter(|(name, _)| keep(&req.header, name)) {
         // `HTTP_PROXY` is a setting to many HTTP libraries: no client may choose it.
         if name == b"Proxy" {
             continue;
@@ -142,7 +142,7 @@ mod tests {
 
     fn of(req: &Request, conf: &FcgiConf) -> BTreeMap<String, String> {
         let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
-        variables(req, &req.host, "1.2.3.4:567".parse().ok(), conf, |name, _| name != b"Connection")
+        variables(req, &req.host, "1.2.3.4:567".parse().ok(), conf, |_, name| name != b"Connection")
             .into_iter()
             .map(|(name, value)| (text(name), text(value)))
             .collect()

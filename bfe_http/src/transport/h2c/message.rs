@@ -22,7 +22,7 @@ const NOT_SENT: [&[u8]; 8] = [
 pub(super) fn request(
     req: &Request,
     host: &[u8],
-    keep: impl Fn(&[u8], &[u8]) -> bool,
+    keep: impl Fn(&Header, &[u8]) -> bool,
 ) -> Result<http::Request<()>, String> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTP);
@@ -42,10 +42,10 @@ pub(super) fn request(
     Ok(head)
 }
 
-fn fields(header: &Header, keep: impl Fn(&[u8], &[u8]) -> bool) -> Result<HeaderMap, String> {
+fn fields(header: &Header, keep: impl Fn(&Header, &[u8]) -> bool) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::with_capacity(header.len());
     for (name, value) in header.iter() {
-        if NOT_SENT.contains(&name) || !keep(name, value) {
+        if NOT_SENT.contains(&name) || !keep(header, name) {
             continue;
         }
         let bad = |what: &str| format!("http2: invalid {what} of {:?}", String::from_utf8_lossy(name));

@@ -10,7 +10,7 @@ pub use message::is_grpc;
 
 use super::{Pool, Transport, TransportError};
 use crate::h1::timer::Deadline;
-use crate::{Request, Response};
+use crate::{Header, Request, Response};
 use body::{Answer, Sending, Unsent};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -34,7 +34,7 @@ pub async fn round_trip(
     addr: &Arc<str>,
     req: &mut Request,
     host: Option<&[u8]>,
-    keep: impl Fn(&[u8], &[u8]) -> bool,
+    keep: impl Fn(&Header, &[u8]) -> bool,
 ) -> Result<Response, TransportError> {
     let host = host.unwrap_or(if req.host.is_empty() { addr.as_bytes() } else { &req.host });
     // What HTTP/2 cannot say is the client's fault, and no backend's.

@@ -1,0 +1,46 @@
+//! Text of peers in messages: in quotes, on one line, and not too long.
+
+/// Bytes that are shown at most.
+const SHOWN: usize = 1024;
+
+/// Text in double quotes, with escapes for what is no text, as the reference's messages show it.
+pub(crate) fn quoted(text: &[u8]) -> String {
+    let text = text.get(..SHOWN).unwrap_or(text);
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\x07' => out.push_str("\\a"),
+                '\x08' => out.push_str("\\b"),
+                '\x0b' => out.push_str("\\v"),
+                '\x0c' => out.push_str("\\f"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => out.push(c),
+            }
+        }
+        for b in chunk.invalid() {
+            out.push_str(&format!("\\x{b:02x}"));
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_that_can_be_read_back() {
+        let text = b"a\"\\\n\r\t\x00\x7f\xffb\xc2\x85\xc3\xa9";
+        assert_eq!(quoted(text), r#""a\"\\\n\r\t\x00\x7f\xffb\u0085\u00e9""#.replace("\\u00e9", "\u{e9}"));
+        assert_eq!(quoted(&[b'a'; 5000]).len(), SHOWN + 2);
+    }
+}
