@@ -96,6 +96,11 @@ mod tests {
             (b"\n<?xml version", "text/xml; charset=utf-8"),
             (b"\x1f\x8b\x08\x00", "application/x-gzip"),
             (b"RIFF....WEBPVP8", "image/webp"),
+            (b"RIFF....AVI ", "text/plain; charset=utf-8"),
+            (b"Rar!\x1a\x07\x00", "application/octet-stream"),
+            (b"\xfe\xff\x00a", "text/plain; charset=utf-16be"),
+            (b"\xff\xfea\x00", "text/plain; charset=utf-16le"),
+            (b"\xff\xfea", "text/plain; charset=utf-8"),
             (b"a\x00b", "application/octet-stream"),
             (b"plain", "text/plain; charset=utf-8"),
         ] {

@@ -346,6 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn life_33_escapes_in_hosts() {
+        for (host, want) in [
+            ("a%25b", Some(&b"a%b"[..])),
+            ("%c3%a9.org", Some(b"\xc3\xa9.org")),
+            ("[fe80::1%25en0]:80", Some(b"[fe80::1%en0]:80")),
+            ("[fe80::1%25e%20n%2d]", Some(b"[fe80::1%e n-]")),
+            ("a%41b", None),
+            ("a%20b", None),
+            ("[fe80::1%2541%c3]", None),
+            ("[fe80::1%2d]", None),
+        ] {
+            let url = Url::parse_request_uri(&Bytes::from(format!("http://{host}/")));
+            assert_eq!(url.as_ref().ok().map(|url| url.host.as_ref()), want, "{host}");
+        }
+    }
+
+    #[test]
     fn a_target_that_nobody_changed_goes_out_as_it_came() {
         for target in ["/", "/a%2Fb", "/a!b'(c)*", "/x?y=%zz", "/x?", "//a//b", "/%e4%bd%a0"] {
             assert_eq!(parse(target).unwrap().request_uri().as_ref(), target.as_bytes());

@@ -157,7 +157,11 @@ mod tests {
 
     #[test]
     fn life_69_reasons_are_our_own() {
-        for (code, want) in [(200, "HTTP/1.1 200 OK\r\n"), (308, "HTTP/1.1 308 status code 308\r\n")] {
+        for (code, want) in [
+            (200, "HTTP/1.1 200 OK\r\n"),
+            (308, "HTTP/1.1 308 status code 308\r\n"),
+            (20, "HTTP/1.1 20 status code 20\r\n"),
+        ] {
             let mut out = Vec::new();
             status_line(&mut out, true, code);
             assert_eq!(String::from_utf8(out).unwrap(), want);
