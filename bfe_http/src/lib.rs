@@ -18,7 +18,7 @@ mod header;
 pub mod protocol_state;
 pub mod proxy_protocol;
 mod query;
-mod quote;
+pub mod quote;
 mod request;
 mod response;
 pub mod sniff;

@@ -1,11 +1,12 @@
-//! Text of peers in messages: in quotes, on one line, and not too long.
+//! Text of peers and of the configuration in messages: in quotes and on one line.
 
-/// Bytes that are shown at most.
+/// Bytes of a peer that are shown at most.
 const SHOWN: usize = 1024;
 
-/// Text in double quotes, with escapes for what is no text, as the reference's messages show it.
-pub(crate) fn quoted(text: &[u8]) -> String {
-    let text = text.get(..SHOWN).unwrap_or(text);
+/// Text in double quotes, with escapes for what cannot be printed and for bytes that are no text, as the reference's
+/// messages show it.
+#[must_use]
+pub fn quote(text: &[u8], is_printable: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for chunk in text.utf8_chunks() {
@@ -20,9 +21,12 @@ pub(crate) fn quoted(text: &[u8]) -> String {
                 '\n' => out.push_str("\\n"),
                 '\r' => out.push_str("\\r"),
                 '\t' => out.push_str("\\t"),
-                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-                c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-                c => out.push(c),
+                c if is_printable(c) => out.push(c),
+                c => match u32::from(c) {
+                    code @ ..0x80 => out.push_str(&format!("\\x{code:02x}")),
+                    code @ ..0x10000 => out.push_str(&format!("\\u{code:04x}")),
+                    code => out.push_str(&format!("\\U{code:08x}")),
+                },
             }
         }
         for b in chunk.invalid() {
@@ -31,6 +35,11 @@ pub(crate) fn quoted(text: &[u8]) -> String {
     }
     out.push('"');
     out
+}
+
+/// The beginning of a peer's text.
+pub(crate) fn quoted(text: &[u8]) -> String {
+    quote(text.get(..SHOWN).unwrap_or(text), |c| !c.is_control())
 }
 
 #[cfg(test)]

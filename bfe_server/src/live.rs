@@ -109,7 +109,6 @@ impl Live {
 
     /// `/reload/server_data_conf`: all or nothing.
     pub(crate) fn reload_server_data(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
-        let dir = given(dir);
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let files = dir.map_or_else(|| self.files.clone(), |dir| self.files.in_dir(Path::new(dir)));
         let before = self.data.load_full();
@@ -140,7 +139,6 @@ impl Live {
 
     /// `/reload/gslb_data_conf`.
     pub(crate) fn reload_gslb(&self, dir: Option<&str>) -> Result<(), ConfErrors> {
-        let dir = given(dir);
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = |file: &Path| match dir {
             Some(dir) => Path::new(dir).join(file.file_name().unwrap_or_default()),
@@ -160,7 +158,7 @@ impl Live {
     /// connections, whatever comes of the files.
     pub(crate) fn reload_tls(&self, dir: Option<&str>, switches: Option<&str>) -> Result<(), ConfErrors> {
         self.tls.switch_protocols(switches.unwrap_or_default());
-        let reloaded = self.tls.reload(given(dir).map(Path::new));
+        let reloaded = self.tls.reload(dir.map(Path::new));
         count(if reloaded.is_ok() { s::TLS_MULTI_CERT_UPDATE } else { s::TLS_MULTI_CERT_UPDATE_ERR });
         warn(&reloaded?);
         Ok(())
@@ -170,7 +168,7 @@ impl Live {
     pub(crate) fn reload_names(&self, file: Option<&str>) -> Result<(), ConfErrors> {
         let _one = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         let configured = self.name_conf.clone().unwrap_or_default();
-        let table = NameTable::load(&given(file).map_or(configured, PathBuf::from))?;
+        let table = NameTable::load(&file.map_or(configured, PathBuf::from))?;
         names::publish(table.addresses());
         Ok(())
     }
@@ -196,9 +194,4 @@ fn warn(warnings: &[ConfError]) {
     for warning in warnings {
         log::warn!("{warning}");
     }
-}
-
-/// A `path` parameter; an empty one is none.
-fn given(path: Option<&str>) -> Option<&str> {
-    path.filter(|p| !p.is_empty())
 }

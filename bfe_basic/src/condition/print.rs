@@ -119,29 +119,7 @@ impl fmt::Display for Literal {
 /// A text in double quotes, with escapes for what cannot be printed, as error messages show it.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            c if is_printable(c) => out.push(c),
-            c => match u32::from(c) {
-                code @ ..0x80 => out.push_str(&format!("\\x{code:02x}")),
-                code @ ..0x10000 => out.push_str(&format!("\\u{code:04x}")),
-                code => out.push_str(&format!("\\U{code:08x}")),
-            },
-        }
-    }
-    out.push('"');
-    out
+    bfe_http::quote::quote(text.as_bytes(), is_printable)
 }
 
 /// Whether a character can be shown as it is: letters, marks, numbers, punctuation, symbols and the blank.

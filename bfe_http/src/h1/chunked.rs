@@ -141,9 +141,12 @@ fn trailer_len(buf: &[u8]) -> Result<Option<usize>, BodyError> {
         return if buf.len() >= MAX_LINE { Err(BodyError::LineTooLong) } else { Ok(None) };
     };
     let mut lines = most.get(..end).unwrap_or_default().split(|b| *b == b'\n');
-    let is_field = |line: &[u8]| line.contains(&b':') && !line.starts_with(b" ") && !line.starts_with(b"\t");
-    let goes_on = |line: &[u8]| line.starts_with(b" ") || line.starts_with(b"\t");
-    if lines.next().is_some_and(is_field) && lines.all(|line| is_field(line) || goes_on(line)) {
+    let is_field = |line: &[u8]| line.contains(&b':');
+    // It goes on with the field of the line before it, so that the first cannot be one.
+    let goes_on = |line: &[u8]| matches!(line.first(), Some(b' ' | b'\t'));
+    if lines.next().is_some_and(|line| is_field(line) && !goes_on(line))
+        && lines.all(|line| is_field(line) || goes_on(line))
+    {
         Ok(Some(end + 4))
     } else {
         Err(BodyError::MalformedTrailer)

@@ -1,6 +1,7 @@
 //! How long a body is: what `Content-Length` and `Transfer-Encoding` say (lifecycle 5.3).
 
 use crate::quote::quoted;
+use crate::status::allows_body;
 use crate::{Header, Request, Response, Version};
 
 /// Why the framing of a message was refused.
@@ -83,7 +84,7 @@ pub fn of_response(
     version: Version,
     method: &[u8],
 ) -> Result<(Framing, bool), FramingError> {
-    let bodyless = method == b"HEAD" || matches!(res.status, 100..=199 | 204 | 304);
+    let bodyless = method == b"HEAD" || !allows_body(res.status);
     let chunked = matches!(transfer_encoding(&mut res.header, Lines::FirstCounts)?, Encoding::Chunked);
     let length = if chunked {
         res.header.del("Content-Length");

@@ -51,10 +51,10 @@ struct Elastic {
 pub(super) fn load(conf_root: &Path) -> Result<Conf, ConfErrors> {
     let (mut data_path, mut service_name, mut agent) = (String::new(), String::new(), String::new());
     let (mut debug, mut otlp) = (false, String::new());
-    let (mut zipkin, mut jaeger, mut elastic) = (Zipkin::default(), Jaeger::default(), Elastic::default());
-    // Without the key they are 0; with the key and nothing behind it they are no numbers.
-    zipkin.rate.push('0');
-    jaeger.sampling_param.push('0');
+    // Numbers are 0 without their key; with the key and nothing behind it they are none.
+    let mut zipkin = Zipkin { rate: "0".to_owned(), ..Zipkin::default() };
+    let mut jaeger = Jaeger { sampling_param: "0".to_owned(), ..Jaeger::default() };
+    let mut elastic = Elastic::default();
     let ini = ini::read_file(
         &module_conf::file(conf_root, "mod_trace"),
         &mut [

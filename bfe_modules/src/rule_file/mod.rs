@@ -186,7 +186,7 @@ impl<Raw: RawRule> RuleFile<Raw> {
     /// # Errors
     /// All that is wrong with the file.
     pub fn reload(&self, other: Option<&str>) -> Result<String, ConfErrors> {
-        let path = other.filter(|p| !p.is_empty()).map_or(self.path.as_path(), Path::new);
+        let path = other.map_or(self.path.as_path(), Path::new);
         let mut table = RuleTable::read::<Raw>(path)?;
         let before = self.current.load();
         for (product, rules) in &mut table.products {
