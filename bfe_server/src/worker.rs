@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
 
 /// How often idle backend connections are looked after.
@@ -191,9 +192,9 @@ pub(crate) fn run(
     // The library collects randomness for each thread when it first needs some, which takes a while.
     bfe_tls::warm_up();
     let handshakes = HandshakeThread::start(format!("handshake-{index}"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async move {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async move {
         let (plain, secure) = (TcpListener::from_std(plain)?, TcpListener::from_std(secure)?);
         let worker = Rc::new(Worker::new(server, handshakes, max_connections));
         let accepting = [(plain, false), (secure, true)].map(|(listener, is_secure)| {

@@ -6,6 +6,7 @@ use bfe_http::{Body, Response};
 use bytes::{Bytes, BytesMut};
 use std::net::TcpListener;
 use std::thread;
+use tokio::runtime::{Builder, LocalOptions};
 
 const LIMITS: Limits = Limits { max_header_bytes: 64 * 1024, max_uri_bytes: 16 * 1024 };
 /// Most of a request body that is sent back.
@@ -14,9 +15,12 @@ const ECHOED: usize = 64 * 1024;
 /// Starts a backend on a thread of its own.
 pub(super) fn start(name: &'static str, listener: TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name(name.into()).spawn(move || {
-        tokio::task::LocalSet::new().block_on(&runtime, async move {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(e) => return log::error!("{name}: {e}"),
+        };
+        runtime.block_on(async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::task::spawn_local(serve(name, stream));
