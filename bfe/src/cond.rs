@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use bfe_basic::condition::explain;
 use bfe_basic::{BodyPeek, Request, Session};
 use bfe_http::Body;
-use bfe_http::h1::{framing, head};
+use bfe_http::h1::{framing, head, lines};
 use bytes::BytesMut;
 use std::io::Read;
 use std::rc::Rc;
@@ -54,11 +54,11 @@ fn read_request(file: &str) -> anyhow::Result<Request> {
         file_handle.take(MAX_FILE).read_to_end(&mut raw)?;
     }
     let mut scanned = 0;
-    if head::find_end(&raw, &mut scanned).is_none() {
+    if lines::find_end(&raw, &mut scanned).is_none() {
         raw.extend_from_slice(b"\r\n\r\n");
     }
     let mut bytes = BytesMut::from(raw.as_slice());
-    let end = head::find_end(&bytes, &mut 0).unwrap_or(bytes.len());
+    let end = lines::find_end(&bytes, &mut 0).map_or(bytes.len(), |head| head.len());
     let head = bytes.split_to(end);
     let mut http =
         head::parse_request(head, MAX_TARGET).with_context(|| format!("{file}: no HTTP request"))?;

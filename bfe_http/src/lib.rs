@@ -8,6 +8,7 @@
 
 mod body;
 mod buffer;
+mod bytes_of_word;
 mod cookie;
 pub mod counter;
 mod date;

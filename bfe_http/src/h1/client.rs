@@ -5,6 +5,7 @@
 
 use super::chunked::{Decoded, Decoder};
 use super::framing::{self, Framing};
+use super::lines::{self, RawHead};
 use super::splice::SocketBody;
 use super::stream::Stream;
 use super::timer::Deadline;
@@ -269,7 +270,7 @@ impl BackendConn {
         sending: &mut bool,
         sent_at: &mut Option<Instant>,
         timeout: Option<Duration>,
-    ) -> Poll<Result<BytesMut, TransportError>> {
+    ) -> Poll<Result<RawHead, TransportError>> {
         if *sending {
             match sender.poll_send(&mut self.stream, cx) {
                 Poll::Pending => *sent_at = None,
@@ -283,14 +284,14 @@ impl BackendConn {
         }
         loop {
             if !self.buf.is_empty() {
-                let end = head::find_end(&self.buf, &mut self.scanned);
-                if end.unwrap_or(self.buf.len()) > MAX_HEAD {
+                let found = lines::find_end(&self.buf, &mut self.scanned);
+                if found.map_or(self.buf.len(), |head| head.len()) > MAX_HEAD {
                     let error = TransportError::ReadResponseHead("response head too large".into());
                     return Poll::Ready(Err(error));
                 }
-                if let Some(end) = end {
+                if let Some(head) = found {
                     self.scanned = 0;
-                    return Poll::Ready(Ok(self.buf.split_to(end)));
+                    return Poll::Ready(Ok(head.cut(&mut self.buf)));
                 }
             }
             match self.poll_fill(cx, buffer::SMALL) {

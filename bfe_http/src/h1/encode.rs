@@ -56,10 +56,10 @@ pub fn request_head(
             }
         }
     }
-    header.for_each_sorted(|name, value| {
+    header.for_each_line(|name, value, line| {
         let framing: [&[u8]; 4] = [b"Host", b"Content-Length", b"Transfer-Encoding", b"Trailer"];
         if !framing.contains(&name) && keep(header, name) {
-            field(out, name, value);
+            field_or_line(out, name, value, line);
         }
     });
     out.extend_from_slice(b"\r\n");
@@ -87,6 +87,14 @@ pub fn status_line(out: &mut Vec<u8>, http_11: bool, code: u16) {
     out.extend_from_slice(if http_11 { b"HTTP/1.1 " } else { b"HTTP/1.0 " });
     // Writing to memory cannot fail.
     let _ = write!(out, "{code} {}\r\n", status::status_text(code));
+}
+
+/// Writes one field, by its line where that came as it has to go.
+pub(super) fn field_or_line(out: &mut Vec<u8>, name: &[u8], value: &[u8], line: Option<&[u8]>) {
+    match line {
+        Some(line) => out.extend_from_slice(line),
+        None => field(out, name, value),
+    }
 }
 
 /// Writes one field. What could end the line early becomes a blank.

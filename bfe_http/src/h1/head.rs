@@ -3,11 +3,12 @@
 //! A head is parsed once, when all of it is there. Names are brought into canonical form in place, so that
 //! the fields can stay ranges of the buffer.
 
+use super::lines::{Lines, RawHead};
 use crate::header::{Header, canonicalize, is_value, scan_name};
 use crate::quote::quoted;
 use crate::url::{Url, UrlError};
 use crate::{Body, Request, RequestState, Response, Version};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::ops::Range;
 
 /// Most header fields in one head. The size limit of a head allows far more only if they are hardly longer
@@ -54,38 +55,17 @@ pub enum HeadError {
     Framing(#[from] super::framing::FramingError),
 }
 
-/// Where the head at the start of `buf` ends, its empty line included. `scanned` remembers how far earlier
-/// calls have looked, so that a slow sender costs no more than a fast one.
-#[must_use]
-pub fn find_end(buf: &[u8], scanned: &mut usize) -> Option<usize> {
-    let mut at = *scanned;
-    while let Some(lf) = memchr::memchr(b'\n', buf.get(at..).unwrap_or_default()).map(|i| at + i) {
-        match buf.get(lf + 1..) {
-            Some([b'\n', ..]) => return Some(lf + 2),
-            Some([b'\r', b'\n', ..]) => return Some(lf + 3),
-            // An empty first line is a malformed start line; do not wait for more.
-            _ if lf == 0 || lf == 1 && buf.first() == Some(&b'\r') => return Some(lf + 1),
-            Some([] | [b'\r']) => {
-                *scanned = lf;
-                return None;
-            }
-            _ => at = lf + 1,
-        }
-    }
-    *scanned = at;
-    None
-}
-
-/// Parses the head of a request; `head` is all of it, with its empty line. `max_target` is the longest
-/// target allowed, in bytes. The body is left empty: [`super::framing`] tells what it is.
+/// Parses the head of a request. `max_target` is the longest target allowed, in bytes. The body is left empty:
+/// [`super::framing`] tells what it is.
 ///
 /// # Errors
 /// See [`HeadError`]; each of them is a 400, but for [`HeadError::LongTarget`], which is a 414.
-pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, HeadError> {
-    let (line_len, next) = first_line(&head);
+pub fn parse_request(head: impl Into<RawHead>, max_target: usize) -> Result<Request, HeadError> {
+    let RawHead { bytes: mut head, lines } = head.into();
+    let (line_len, next) = first_line(&head, lines.end_of(0, 0, &head));
     let (method_end, target_end, version) =
         parse_request_line(head.get(..line_len).unwrap_or_default(), max_target)?;
-    let (header, host) = parse_fields(&mut head, next, Strictness::Request)?;
+    let (header, host) = parse_fields(&mut head, &lines, (1, next), Strictness::Request)?;
 
     let header_size = u32::try_from(head.len()).unwrap_or(u32::MAX);
     let head = head.freeze();
@@ -99,7 +79,7 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
     };
     let url = url.map_err(|reason| HeadError::Target { target: quoted(&request_uri), reason })?;
     let host = if url.host.is_empty() { host.map(|host| head.slice(host)) } else { Some(url.host.clone()) };
-    let mut header = header.with_head(head);
+    let mut header = header.with_head(head, lines.are_sound());
     fix_pragma(&mut header);
     Ok(Request {
         method,
@@ -121,7 +101,7 @@ pub fn parse_request(mut head: BytesMut, max_target: usize) -> Result<Request, H
 /// # Errors
 /// As [`parse_request`].
 pub fn check_request_line(buf: &[u8], max_target: usize) -> Result<(), HeadError> {
-    let (line_len, _) = first_line(buf);
+    let (line_len, _) = first_line(buf, memchr::memchr(b'\n', buf));
     parse_request_line(buf.get(..line_len).unwrap_or_default(), max_target).map(drop)
 }
 
@@ -143,12 +123,13 @@ fn parse_request_line(line: &[u8], max_target: usize) -> Result<(usize, usize, V
     Ok((method_end, target_end, version))
 }
 
-/// Parses the head of a response; `head` is all of it, with its empty line. Says the backend's version too.
+/// Parses the head of a response. Says the backend's version too.
 ///
 /// # Errors
 /// See [`HeadError`].
-pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadError> {
-    let (line_len, next) = first_line(&head);
+pub fn parse_response(head: impl Into<RawHead>) -> Result<(Response, Version), HeadError> {
+    let RawHead { bytes: mut head, lines } = head.into();
+    let (line_len, next) = first_line(&head, lines.end_of(0, 0, &head));
     let line = head.get(..line_len).unwrap_or_default();
     let mut parts = line.splitn(3, |b| *b == b' ');
     let (Some(version_text), Some(code_text)) = (parts.next(), parts.next()) else {
@@ -157,22 +138,22 @@ pub fn parse_response(mut head: BytesMut) -> Result<(Response, Version), HeadErr
     let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
     let code = std::str::from_utf8(code_text).ok().and_then(|c| c.parse::<u16>().ok());
     let status = code.ok_or_else(|| HeadError::StatusCode(quoted(code_text)))?;
-    let (header, _) = parse_fields(&mut head, next, Strictness::Response)?;
+    let (header, _) = parse_fields(&mut head, &lines, (1, next), Strictness::Response)?;
     let mut response = Response::new(status);
     response.version = Some(version);
-    response.header = header.with_head(head.freeze());
+    response.header = header.with_head(head.freeze(), lines.are_sound());
     fix_pragma(&mut response.header);
     Ok((response, version))
 }
 
-/// Parses the head of a script's output: header fields without a first line; `head` is all of it, with its
-/// empty line.
+/// Parses the head of a script's output: header fields without a first line.
 ///
 /// # Errors
 /// See [`HeadError`].
-pub fn parse_cgi(mut head: BytesMut) -> Result<Header, HeadError> {
-    let (header, _) = parse_fields(&mut head, 0, Strictness::Response)?;
-    Ok(header.with_head(head.freeze()))
+pub fn parse_cgi(head: impl Into<RawHead>) -> Result<Header, HeadError> {
+    let RawHead { bytes: mut head, lines } = head.into();
+    let (header, _) = parse_fields(&mut head, &lines, (0, 0), Strictness::Response)?;
+    Ok(header.with_head(head.freeze(), lines.are_sound()))
 }
 
 /// `Pragma: no-cache` alone gains a `Cache-Control: no-cache` (lifecycle 5.2).
@@ -182,9 +163,9 @@ fn fix_pragma(header: &mut Header) {
     }
 }
 
-/// Length of the first line without its end, and where the next begins.
-fn first_line(head: &[u8]) -> (usize, usize) {
-    let lf = memchr::memchr(b'\n', head).unwrap_or(head.len());
+/// Length of the first line, which ends at that line feed, without its end, and where the next begins.
+fn first_line(head: &[u8], lf: Option<usize>) -> (usize, usize) {
+    let lf = lf.unwrap_or(head.len());
     let end = if lf > 0 && head.get(lf - 1) == Some(&b'\r') { lf - 1 } else { lf };
     (end, (lf + 1).min(head.len()))
 }
@@ -212,67 +193,84 @@ enum Strictness {
     Response,
 }
 
-/// Parses the field lines from `at` on, and brings names into canonical form. The fields are ranges of `head`; of a
-/// request the first `Host` is no field, but told apart, and further ones are dropped.
+/// Parses the field lines from a line (its number, and where it starts) on, and brings names into canonical form. The
+/// fields are ranges of `head`; of a request the first `Host` is no field, but told apart, and further ones are dropped.
 fn parse_fields(
     head: &mut BytesMut,
-    mut at: usize,
+    lines: &Lines,
+    (first, mut at): (usize, usize),
     strictness: Strictness,
 ) -> Result<(Header, Option<Range<usize>>), HeadError> {
-    let mut header = Header::for_head(Bytes::new(), USUAL_FIELDS);
+    let mut header = Header::with_capacity(USUAL_FIELDS);
     let mut host = None;
     let mut hosts = 0;
-    loop {
+    for number in first.. {
+        let Some(lf) = lines.end_of(number, at, head) else { break };
         let rest = head.get(at..).unwrap_or_default();
-        let Some(lf) = memchr::memchr(b'\n', rest) else { break };
-        let line = rest.get(..lf).unwrap_or_default();
+        let line = rest.get(..lf - at).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             break;
         }
         let refuse = || Err(HeadError::Field(printable(line)));
-        if matches!(line.first(), Some(b' ' | b'\t')) {
+        let mut start = at;
+        if matches!(line, [b' ' | b'\t', ..]) {
             if strictness == Strictness::Request {
                 return refuse();
             }
-            if let Some((start, len)) = header.last_wire_value() {
-                unfold(head, start, len, at, at + lf);
-                at += lf + 1;
+            if let Some((value, len)) = header.last_wire_value() {
+                unfold(head, value, len, at, lf);
+                at = lf + 1;
                 continue;
             }
             // There is nothing that the first line could go on with: it is a field all the same.
-            at += line.iter().position(|b| !blank(*b)).unwrap_or(lf + 1);
-            continue;
+            start += leading_blanks(line);
+            if start == at + line.len() {
+                at = lf + 1;
+                continue;
+            }
         }
+        let line = line.get(start - at..).unwrap_or_default();
         let Some((name_len, name)) = scan_name(line) else { return refuse() };
         let raw_value = line.get(name_len + 1..).unwrap_or_default();
-        let lead = raw_value.iter().position(|b| !blank(*b)).unwrap_or(raw_value.len());
+        let lead = leading_blanks(raw_value);
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
         if strictness == Strictness::Request
-            && (name.has_blank() || !is_value(raw_value.get(lead..tail).unwrap_or_default()))
+            && (name.has_blank()
+                || !lines.are_sound() && !is_value(raw_value.get(lead..tail).unwrap_or_default()))
         {
             return refuse();
         }
-        if name_len > 0 {
-            if header.len() + hosts >= MAX_FIELDS {
-                return Err(HeadError::TooManyFields);
-            }
-            if name.changes()
-                && let Some(name) = head.get_mut(at..at + name_len)
-            {
-                canonicalize(name);
-            }
-            let start = at + name_len + 1 + lead;
-            if strictness == Strictness::Request && head.get(at..at + name_len) == Some(b"Host") {
-                hosts += 1;
-                host = host.or(Some(start..start + tail - lead));
-            } else {
-                header.push_wire(range(at, name_len), range(start, tail - lead));
-            }
+        at = lf + 1;
+        if name_len == 0 {
+            continue;
         }
-        at += lf + 1;
+        if header.len() + hosts >= MAX_FIELDS {
+            return Err(HeadError::TooManyFields);
+        }
+        let value = start + name_len + 1 + lead;
+        if name.changes()
+            && let Some(name) = head.get_mut(start..start + name_len)
+        {
+            canonicalize(name);
+        }
+        let name = head.get(start..start + name_len).unwrap_or_default();
+        if strictness == Strictness::Request && name == b"Host" {
+            hosts += 1;
+            host = host.or(Some(value..value + tail - lead));
+        } else {
+            header.push_wire(name, range(start, name_len), range(value, tail - lead));
+        }
     }
     Ok((header, host))
+}
+
+fn leading_blanks(text: &[u8]) -> usize {
+    // As nearly all values begin.
+    if let [b' ', b'!'..=b'~', ..] = text {
+        return 1;
+    }
+    text.iter().position(|b| !blank(*b)).unwrap_or(text.len())
 }
 
 /// Joins a continuation line to the value before it (where it starts, and how long it is): what lies between becomes

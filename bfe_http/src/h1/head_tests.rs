@@ -5,23 +5,6 @@ fn request(text: &str) -> Result<Request, HeadError> {
 }
 
 #[test]
-fn finds_the_end_however_the_bytes_come() {
-    for (text, end) in [
-        ("GET / HTTP/1.1\r\nA: b\r\n\r\n", Some(24)),
-        ("GET / HTTP/1.1\r\nA: b\r\n\r\nbody", Some(24)),
-        ("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", Some(18)),
-        ("GET / HTTP/1.1\nA: b\n\n", Some(21)),
-        ("GET / HTTP/1.1\r\nA: b\r\n", None),
-        ("\r\nGET / HTTP/1.1\r\n\r\n", Some(2)),
-    ] {
-        assert_eq!(find_end(text.as_bytes(), &mut 0), end, "{text:?}");
-        let mut scanned = 0;
-        let found = (0..=text.len()).find_map(|n| find_end(&text.as_bytes()[..n], &mut scanned));
-        assert_eq!(found, end, "byte by byte: {text:?}");
-    }
-}
-
-#[test]
 fn life_30_to_36_start_lines_and_fields() {
     let good =
         request("GET /x?y HTTP/1.1\r\nhost: a\r\nHost: b\r\nx-foo-BAR:\t 1 \r\n: dropped\r\n\r\n").unwrap();

@@ -9,6 +9,7 @@ pub mod client;
 pub mod encode;
 pub mod framing;
 pub mod head;
+pub mod lines;
 pub mod server;
 mod splice;
 mod stream;

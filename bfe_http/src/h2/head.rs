@@ -53,7 +53,7 @@ impl<'a> Collector<'a> {
         Self {
             text,
             fingerprint,
-            header: Header::for_head(Bytes::new(), 12),
+            header: Header::with_capacity(12),
             method: None,
             scheme: None,
             authority: None,
@@ -135,7 +135,7 @@ impl<'a> Collector<'a> {
         if self.protocol.is_some() && (!connects || protocol.is_empty() || authority.is_empty()) {
             return Err(Fault::Malformed);
         }
-        let mut header = self.header.with_head(head.clone());
+        let mut header = self.header.with_head(head.clone(), false);
         if !is_visible(&method) || !is_visible(&path) || breaks_the_connection_rules(&header) {
             return Err(Fault::Malformed);
         }
@@ -222,9 +222,9 @@ impl Sink for Collector<'_> {
         if name.starts_with(b":") {
             self.pseudo(name, value);
         } else {
-            let name = self.keep(name);
+            let at = self.keep(name);
             let value = self.keep(value);
-            self.header.push_wire(name, value);
+            self.header.push_wire(name, at, value);
         }
         true
     }

@@ -141,9 +141,9 @@ pub(super) fn write_head(
     let has_head = facts.version >= crate::Version::HTTP_10;
     if has_head {
         encode::status_line(out, is_11, status);
-        header.for_each_sorted(|name, value| {
+        header.for_each_line(|name, value, line| {
             if !left_out.covers(name) {
-                encode::field(out, name, value);
+                encode::field_or_line(out, name, value, line);
             }
         });
         if !header.contains("Date") {

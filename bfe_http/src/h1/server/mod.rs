@@ -12,6 +12,7 @@ pub use respond::{FlushPolicy, Origin, SendError, SendOptions, Sent};
 
 use super::framing::{self, Framing};
 use super::head::{self, HeadError};
+use super::lines::{self, RawHead};
 use super::stream::Stream;
 use super::timer::Deadline;
 use crate::{Body, BodyError, Request, Version, buffer};
@@ -311,19 +312,19 @@ impl Inner {
         cx: &mut Context<'_>,
         max: usize,
         max_target: usize,
-    ) -> Poll<Result<(BytesMut, Instant, Instant), ReadError>> {
+    ) -> Poll<Result<(RawHead, Instant, Instant), ReadError>> {
         loop {
             if !self.buf.is_empty() {
                 let new = self.scanned;
-                let end = head::find_end(&self.buf, &mut self.scanned);
-                if end.unwrap_or(self.buf.len()) > max {
+                let found = lines::find_end(&self.buf, &mut self.scanned);
+                if found.map_or(self.buf.len(), |head| head.len()) > max {
                     return Poll::Ready(Err(ReadError::LongHeader));
                 }
-                if let Some(end) = end {
+                if let Some(head) = found {
                     self.scanned = 0;
                     let now = Instant::now();
                     let start = self.line_seen.take().unwrap_or(now);
-                    return Poll::Ready(Ok((self.buf.split_to(end), start, now)));
+                    return Poll::Ready(Ok((head.cut(&mut self.buf), start, now)));
                 }
                 if self.line_seen.is_none() && self.buf.iter().skip(new).any(|b| *b == b'\n') {
                     self.line_seen = Some(Instant::now());

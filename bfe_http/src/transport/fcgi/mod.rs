@@ -5,8 +5,9 @@ mod record;
 
 use super::{TransportConf, TransportError, connect};
 use crate::h1::chunked::{Decoded, Decoder};
-use crate::h1::head;
+use crate::h1::lines::RawHead;
 use crate::h1::timer::Deadline;
+use crate::h1::{head, lines};
 use crate::status::allows_body;
 use crate::{Body, BodyError, BodyStream, Header, Request, Response, buffer};
 use bytes::{Bytes, BytesMut};
@@ -208,10 +209,7 @@ impl FcgiExchange {
     }
 
     /// Sends, and reads the head of the response. With it: what followed it already, and whether that was all.
-    async fn head(
-        &mut self,
-        timeout: Option<Duration>,
-    ) -> Result<(BytesMut, BytesMut, bool), TransportError> {
+    async fn head(&mut self, timeout: Option<Duration>) -> Result<(RawHead, BytesMut, bool), TransportError> {
         let mut deadline = Deadline::default();
         let (mut armed, mut scanned) = (false, 0);
         let mut output = BytesMut::new();
@@ -228,8 +226,8 @@ impl FcgiExchange {
                 match self.poll_output(cx) {
                     Poll::Ready(Ok(Some(piece))) => {
                         output.extend_from_slice(&piece);
-                        if let Some(end) = head::find_end(&output, &mut scanned) {
-                            let head = output.split_to(end);
+                        if let Some(found) = lines::find_end(&output, &mut scanned) {
+                            let head = found.cut(&mut output);
                             return Poll::Ready(Ok((head, std::mem::take(&mut output), false)));
                         }
                         if output.len() > MAX_HEAD {
@@ -243,7 +241,7 @@ impl FcgiExchange {
                     // A head may end with the output.
                     Poll::Ready(Ok(None)) => {
                         output.extend_from_slice(b"\r\n\r\n");
-                        return Poll::Ready(Ok((std::mem::take(&mut output), BytesMut::new(), true)));
+                        return Poll::Ready(Ok((std::mem::take(&mut output).into(), BytesMut::new(), true)));
                     }
                     Poll::Ready(Err(e)) => {
                         return Poll::Ready(Err(TransportError::ReadResponseHead(e.to_string())));
