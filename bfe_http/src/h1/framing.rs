@@ -196,11 +196,23 @@ fn content_length_values(header: &Header) -> Result<Option<u64>, FramingError> {
     if first.is_empty() {
         return Ok(None);
     }
+    if let Some(length) = decimal(first) {
+        return Ok(Some(length));
+    }
     // A sign is allowed, as Go's integers have it.
     let bad = || FramingError::ContentLength(String::from_utf8_lossy(first).chars().take(40).collect());
     let text = std::str::from_utf8(first).map_err(|_| bad())?;
     let length = text.parse::<i64>().map_err(|_| bad())?;
     u64::try_from(length).map(Some).map_err(|_| bad())
+}
+
+/// A number of a few digits and nothing else, as nearly all are.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    const DIGITS: usize = 18;
+    if text.is_empty() || text.len() > DIGITS {
+        return None;
+    }
+    text.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
 }
 
 /// The values of a field, in quotes.

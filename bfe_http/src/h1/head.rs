@@ -3,6 +3,7 @@
 //! A head is parsed once, when all of it is there. Names are brought into canonical form in place, so that
 //! the fields can stay ranges of the buffer.
 
+use super::framing::decimal;
 use super::lines::{Lines, RawHead};
 use crate::header::{Header, canonicalize, is_value, scan_name};
 use crate::quote::quoted;
@@ -136,7 +137,8 @@ pub fn parse_response(head: impl Into<RawHead>) -> Result<(Response, Version), H
         return Err(HeadError::StatusLine(quoted(line)));
     };
     let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
-    let code = std::str::from_utf8(code_text).ok().and_then(|c| c.parse::<u16>().ok());
+    let code = decimal(code_text).and_then(|code| u16::try_from(code).ok());
+    let code = code.or_else(|| std::str::from_utf8(code_text).ok()?.parse().ok());
     let status = code.ok_or_else(|| HeadError::StatusCode(quoted(code_text)))?;
     let (header, _) = parse_fields(&mut head, &lines, (1, next), Strictness::Response)?;
     let mut response = Response::new(status);

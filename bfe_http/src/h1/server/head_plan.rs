@@ -2,7 +2,7 @@
 //! order.
 
 use super::super::encode;
-use super::super::framing::has_token;
+use super::super::framing::{decimal, has_token};
 use super::RequestFacts;
 use crate::{Header, http_date, sniff};
 
@@ -176,7 +176,7 @@ pub(super) fn write_head(
 }
 
 fn parse_length(value: &[u8]) -> Option<u64> {
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
+    decimal(value).or_else(|| std::str::from_utf8(value).ok()?.trim().parse().ok())
 }
 
 #[cfg(test)]
