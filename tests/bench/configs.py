@@ -55,25 +55,37 @@ def nginx_backend(folder, address, port, files, as_root, small):
     return _nginx(folder, files, as_root, http)
 
 
+def addresses(count):
+    """Where that many backends are: all of them are the one, at addresses of its own."""
+    return [f"127.1.{i // 250}.{i % 250 + 1}" for i in range(count)] if count > 1 else [HOST]
+
+
 def nginx_proxy(folder, port, plain, backend, files, as_root, scenario, certificate):
     """nginx as the proxy: proxy_pass with a pool of backend connections. `plain` is a second port, without TLS."""
     tls = ""
     if scenario.tls:
         tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets off;"
     kind = " ssl http2" if scenario.http2 else " ssl" if scenario.tls else ""
+    servers = "".join(f"server {address}:{backend}; " for address in addresses(scenario.backends))
+    # Room for connections is taken at the start. Of many clusters each has one request at a time.
+    pool = POOL * scenario.backends if scenario.clusters == 1 else POOL // 10
+    upstreams = "".join(
+        f"upstream cluster_{i} {{ {servers} keepalive {pool}; keepalive_requests {FOREVER};"
+        f" keepalive_timeout {IDLE_SECONDS}s; }}\n"
+        for i in range(scenario.clusters)
+    )
+    chosen = "".join(f"{host} cluster_{cluster};\n" for host, cluster in scenario.hosts)
     http = f"""
-    upstream backend {{
-        server {HOST}:{backend};
-        keepalive {POOL};
-        keepalive_requests {FOREVER};
-        keepalive_timeout {IDLE_SECONDS}s;
-    }}
+    {upstreams}
+    map_hash_max_size 65536;
+    map_hash_bucket_size 128;
+    map $http_host $cluster {{ default cluster_0; {chosen} }}
     server {{
         listen {HOST}:{port}{kind} backlog=4096;
         listen {HOST}:{plain} backlog=4096;
         {tls}
         location / {{
-            proxy_pass http://backend;
+            proxy_pass http://{"$cluster" if scenario.hosts else "cluster_0"};
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
@@ -83,9 +95,16 @@ def nginx_proxy(folder, port, plain, backend, files, as_root, scenario, certific
     return _nginx(folder, files, as_root, http)
 
 
-def haproxy(port, plain, backend, scenario, certificate, syslog):
-    """HAProxy: one thread, connections to the backend shared by all clients. `plain` is a second port, without TLS."""
+def haproxy(port, plain, backend, scenario, certificate, syslog, hosts):
+    """HAProxy: one thread, connections to the backend shared by all clients. `plain` is a second port, without TLS;
+    `hosts` the file that says which cluster a host has."""
     alpn = "alpn h2" if scenario.http2 else ""
+    servers = "".join(
+        f"    server s{i} {address}:{backend} pool-max-conn {POOL} pool-purge-delay {IDLE_SECONDS}s\n"
+        for i, address in enumerate(addresses(scenario.backends))
+    )
+    backends = "".join(f"backend cluster_{i}\n{servers}" for i in range(scenario.clusters))
+    chosen = f"use_backend %[req.hdr(host),map({hosts})]" if scenario.hosts else ""
     tls = f"ssl crt {certificate} {alpn} ssl-min-ver TLSv1.3 no-tls-tickets" if scenario.tls else ""
     return f"""
 global
@@ -106,10 +125,9 @@ frontend clients
     bind {HOST}:{port} backlog 4096 {tls}
     bind {HOST}:{plain} backlog 4096
     {scenario.haproxy.replace("{syslog}", str(syslog))}
-    default_backend servers
-backend servers
-    server one {HOST}:{backend} pool-max-conn {POOL} pool-purge-delay {IDLE_SECONDS}s
-"""
+    {chosen}
+    default_backend cluster_0
+{backends}"""
 
 
 def bfe(ports, backend, scenario):

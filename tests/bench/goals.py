@@ -65,6 +65,11 @@ def own(**steps):
     return tuple(Subject(label.replace("_", " "), "bfe", step) for label, step in steps.items())
 
 
+def beside(**steps):
+    """The same steps for the other proxies, to see what such a tree costs them."""
+    return tuple(Subject(f"{proxy}, {label}", proxy, step) for proxy in PROXIES[:2] for label, step in steps.items())
+
+
 GROUPS = (
     Group("plain", "GET, 128 bytes", each(Load())),
     Group(
@@ -84,11 +89,14 @@ GROUPS = (
     Group(
         "trees",
         "large trees, and their reloads",
-        own(
-            small=Grown(SMALL),
-            hosts=Grown(HOSTS, reloading=True),
-            clusters=Grown(CLUSTERS, reloading=True),
-            rules=Grown(RULES, reloading=True),
+        (
+            *own(
+                small=Grown(SMALL),
+                hosts=Grown(HOSTS, reloading=True),
+                clusters=Grown(CLUSTERS, reloading=True),
+                rules=Grown(RULES, reloading=True),
+            ),
+            *beside(small=Grown(SMALL), clusters=Grown(CLUSTERS)),
         ),
     ),
     Group("lists", "rules in each of three modules", own(one=Grown(Size(listed=1)), thousand=Grown(Size(listed=1000)))),
@@ -96,7 +104,10 @@ GROUPS = (
     Group(
         "backends",
         "backends in one cluster",
-        own(one=Grown(Size(backends=1), warm_up=1), thousand=Grown(Size(backends=1000), warm_up=1)),
+        (
+            *own(one=Grown(Size(backends=1), warm_up=1), thousand=Grown(Size(backends=1000), warm_up=1)),
+            *beside(one=Grown(Size(backends=1), warm_up=1), thousand=Grown(Size(backends=1000), warm_up=1)),
+        ),
         address="0.0.0.0",
     ),
     Group("start", "100,000 rules", own(rules=Start(RULES))),
@@ -163,6 +174,14 @@ GOALS = (
     plain("beside", "the same without handshakes", None, "bfe", "p99 ms alone", "ms"),
     plain("scrape", "p99 while 10,000 clusters are scraped each second", None, "clusters", "p99 ms scraped", "ms"),
     plain("scrape", "the same without scrapes", None, "clusters", P99, "ms"),
+    ratio("trees", "10,000 clusters: nginx, CPU", None, "nginx, small", "nginx, clusters"),
+    ratio("trees", "10,000 clusters: haproxy, CPU", None, "haproxy, small", "haproxy, clusters"),
+    ratio("trees", "10,000 clusters, CPU", None, "nginx, clusters", "clusters"),
+    ratio("trees", "10,000 clusters, CPU", None, "haproxy, clusters", "clusters"),
+    ratio("backends", "1,000 backends: nginx, CPU", None, "nginx, one", "nginx, thousand"),
+    ratio("backends", "1,000 backends: haproxy, CPU", None, "haproxy, one", "haproxy, thousand"),
+    ratio("backends", "1,000 backends, CPU", None, "nginx, thousand", "thousand"),
+    ratio("backends", "1,000 backends, CPU", None, "haproxy, thousand", "thousand"),
     ratio("idle-tls", "idle TLS connection, memory", None, name="bytes/connection"),
     ratio("idle-tls", "idle TLS connection, memory", None, "haproxy", name="bytes/connection"),
     plain("idle-tls", "idle TLS connection", None, "bfe", "bytes/connection", "bytes"),

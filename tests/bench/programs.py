@@ -201,8 +201,11 @@ class Bench:
             return self._nginx(name, folder, port, text, self.pins.proxy, plain)
         if name == "haproxy":
             port, plain = free_ports(2)
-            (folder / "haproxy.cfg").write_text(configs.haproxy(
-                port, plain, backend.port, scenario, self._certificate(scenario.key), self.syslog.getsockname()[1]))
+            hosts, syslog = folder / "hosts.map", self.syslog.getsockname()[1]
+            hosts.write_text("".join(f"{host} cluster_{cluster}\n" for host, cluster in scenario.hosts))
+            certificate = self._certificate(scenario.key)
+            (folder / "haproxy.cfg").write_text(
+                configs.haproxy(port, plain, backend.port, scenario, certificate, syslog, hosts))
             command = [self.bins[name], "-db", "-q", "-f", folder / "haproxy.cfg"]
             return Program(name, command, port, folder, self.pins.proxy, plain)
         ports, conf = free_ports(3), folder / "conf"

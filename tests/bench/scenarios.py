@@ -28,6 +28,12 @@ class Scenario:
     """A connection, and so a full handshake, for each request."""
     backend_path: str = ""
     """What the backend is asked for, where a rewrite makes that another path."""
+    backends: int = 1
+    """Addresses at which the proxy finds the one backend; it has to be asked at all of them in turn."""
+    clusters: int = 1
+    """Groups of such backends, each with connections of its own."""
+    hosts: tuple = ()
+    """Where there are several clusters: hosts, and the number of the cluster of each."""
     wrk: tuple = ()
     """More arguments for wrk, such as `("-H", "Cookie: a=b")`."""
 

@@ -45,7 +45,12 @@ class Size:
         """Plain requests to such a tree."""
         modules = LISTS if self.listed else ()
         plain = SCENARIOS["plain"]
-        return replace(plain, name=str(self), bfe_files=files(self, backend.port), bfe_modules=modules, **more)
+        made = files(self, backend.port)
+        if self.clusters > 1:
+            # As `files` has it.
+            more["hosts"] = tuple((self.host(i), i % self.products % self.clusters) for i in range(self.hosts))
+        counts = {"backends": self.backends, "clusters": self.clusters}
+        return replace(plain, name=str(self), bfe_files=made, bfe_modules=modules, **counts, **more)
 
 
 def of_hosts(hosts):
@@ -70,8 +75,10 @@ def files(size, port):
         "BackendConf": {"MaxIdleConnsPerHost": configs.POOL},
         "ClusterBasic": {"TimeoutReadClientAgain": configs.IDLE_SECONDS * 1000},
     }
-    address = lambda i: f"127.1.{i // 250}.{i % 250 + 1}" if size.backends > 1 else configs.HOST
-    instances = [{"Name": f"b{i}", "Addr": address(i), "Port": port, "Weight": 1} for i in range(size.backends)]
+    instances = [
+        {"Name": f"b{i}", "Addr": address, "Port": port, "Weight": 1}
+        for i, address in enumerate(configs.addresses(size.backends))
+    ]
     data = {
         "server_data_conf/host_rule.data": {
             "Version": "scale",
