@@ -21,7 +21,8 @@ pub(crate) fn blocks(file: &[u8]) -> Vec<Block> {
     let mut found = Vec::new();
     let mut open: Option<(String, Vec<u8>)> = None;
     for line in file.split(|b| *b == b'\n') {
-        let line = line.trim_ascii();
+        // A frame begins its line; what stands behind it may be blank.
+        let line = line.trim_ascii_end();
         if let Some(label) = framed(line, b"-----BEGIN ") {
             open = Some((label, Vec::new()));
             continue;
@@ -66,6 +67,8 @@ mod tests {
                 vec![block("Y", &[0])],
             ),
             ("-----BEGIN X-----\nA: b\n\nAA==\n-----END X-----", vec![block("X", &[0])]),
+            ("-----BEGIN X----- \n AA==\n-----END X-----\t", vec![block("X", &[0])]),
+            (" -----BEGIN X-----\nAA==\n-----END X-----", vec![]),
         ] {
             assert_eq!(blocks(text.as_bytes()), want, "{text:?}");
         }

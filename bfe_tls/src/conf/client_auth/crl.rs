@@ -10,6 +10,10 @@ use std::path::Path;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate, X509Extension};
 
+/// What a list in PEM begins with, and the label in it.
+const BEGIN: &[u8] = b"-----BEGIN X509 CRL";
+const LABEL: &str = "X509 CRL";
+
 /// Key identifier of the issuer, and serial number.
 #[derive(Debug, Default)]
 pub(super) struct Revoked(BTreeSet<(Vec<u8>, Vec<u8>)>);
@@ -19,7 +23,8 @@ impl Revoked {
     pub(super) fn load(folder: &Path) -> Result<Self, String> {
         let mut revoked = Self::default();
         for file in files_of(folder) {
-            if file.extension().is_some_and(|e| e == "crl") {
+            // Not its extension: `.crl` alone has none.
+            if file.as_os_str().as_encoded_bytes().ends_with(b".crl") {
                 let bytes = read_bytes(&file).map_err(|e| e.to_string())?;
                 revoked.add(&bytes).map_err(|why| format!("{}: {why}", file.display()))?;
             }
@@ -27,14 +32,19 @@ impl Revoked {
         Ok(revoked)
     }
 
-    /// Adds a list, PEM or DER.
+    /// Adds a list, PEM or DER. PEM begins with the block: text in front of it makes the file none.
     fn add(&mut self, file: &[u8]) -> Result<(), String> {
-        let block = pem::blocks(file).into_iter().find(|b| b.label == "X509 CRL");
+        let block = if file.starts_with(BEGIN) { pem::blocks(file).into_iter().next() } else { None };
+        let block = block.filter(|b| b.label == LABEL);
         let der = block.as_ref().map_or(file, |b| &b.der);
-        let (_, list) = CertificateRevocationList::from_der(der)
+        let (rest, list) = CertificateRevocationList::from_der(der)
             .map_err(|e| format!("revocation list is malformed: {e}"))?;
-        let issuer =
-            key_identifier(list.extensions()).ok_or("revocation list without an AuthorityKeyId extension")?;
+        if !rest.is_empty() {
+            return Err("revocation list is malformed: there is something behind it".into());
+        }
+        let issuer = key_identifier(list.extensions())
+            .filter(|id| !id.is_empty())
+            .ok_or("revocation list without an AuthorityKeyId extension")?;
         let serials = list.iter_revoked_certificates().map(|r| r.raw_serial().to_vec());
         self.0.extend(serials.map(|serial| (issuer.to_vec(), serial)));
         Ok(())

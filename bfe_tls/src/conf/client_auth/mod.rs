@@ -66,10 +66,9 @@ pub(crate) fn load(rules: &Rules, folders: &Folders) -> Result<(Authorities, Vec
     }
     let (mut faults, mut authorities) = (Faults::new(), Authorities::default());
     for (name, at, certs) in sets {
-        let made = Revoked::load(&folders.crl.join(name)).and_then(|revoked| authority(name, certs, revoked));
-        match made {
-            Ok(authority) => {
-                authorities.insert(name.to_owned(), Arc::new(authority));
+        match Revoked::load(&folders.crl.join(name)) {
+            Ok(revoked) => {
+                authorities.insert(name.to_owned(), Arc::new(authority(name, certs, revoked)));
             }
             Err(reason) => faults.push_with(|| rules.source.error(&at, reason)),
         }
@@ -78,19 +77,15 @@ pub(crate) fn load(rules: &Rules, folders: &Folders) -> Result<(Authorities, Vec
     Ok((authorities, warnings))
 }
 
-fn authority(name: &str, certs: Vec<CertificateDer<'static>>, revoked: Revoked) -> Result<Authority, String> {
+fn authority(name: &str, certs: Vec<CertificateDer<'static>>, revoked: Revoked) -> Authority {
     let mut digest = Md5::new();
     for cert in &certs {
         digest.update((cert.len() as u64).to_be_bytes());
         digest.update(cert);
     }
     revoked.digest(&mut digest);
-    let verifier = RuleVerifier::new(certs, revoked).map_err(|e| format!("client CA {name}: {e}"))?;
-    Ok(Authority {
-        name: name.to_owned(),
-        verifier: Arc::new(verifier),
-        fingerprint: digest.finalize().into(),
-    })
+    let verifier = Arc::new(RuleVerifier::new(certs, revoked));
+    Authority { name: name.to_owned(), verifier, fingerprint: digest.finalize().into() }
 }
 
 /// All certificates of a file; what is none is passed over, as in the reference.

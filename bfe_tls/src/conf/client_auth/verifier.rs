@@ -1,47 +1,114 @@
 //! Checks of a client's certificate, with the alerts of the reference (tls 7, 9).
 
 use super::crl::Revoked;
-use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
 };
-use x509_parser::prelude::X509Certificate;
+use webpki::{EndEntityCert, VerifiedPath};
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{X509Certificate, X509Version};
 
 /// Verifies against one CA set and its revocations.
 #[derive(Debug)]
 pub(super) struct RuleVerifier {
-    /// Checks chains; `None` where the set is empty.
-    chains: Option<Arc<dyn ClientCertVerifier>>,
+    /// All certificates of the set.
     certs: Vec<CertificateDer<'static>>,
+    /// What those come down to that may vouch for others.
+    anchors: Vec<TrustAnchor<'static>>,
+    /// The bounds of each anchor.
+    bounds: Vec<Bounds>,
     subjects: Vec<DistinguishedName>,
     revoked: Revoked,
-    provider: tokio_rustls::rustls::crypto::CryptoProvider,
+    provider: CryptoProvider,
+}
+
+/// What the library leaves out of account in the root of a chain, and the reference does not.
+#[derive(Debug)]
+struct Bounds {
+    not_before: i64,
+    not_after: i64,
+    /// How many certificates may stand between it and the client's.
+    between: usize,
+}
+
+impl Bounds {
+    fn of(cert: &X509Certificate<'_>) -> Self {
+        let between = match cert.basic_constraints() {
+            Ok(Some(basic)) => basic.value.path_len_constraint.and_then(|n| usize::try_from(n).ok()),
+            _ => None,
+        };
+        let (not_before, not_after) =
+            (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
+        Self { not_before, not_after, between: between.unwrap_or(usize::MAX) }
+    }
+
+    fn hold(&self, now: UnixTime, between: usize) -> bool {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        (self.not_before..=self.not_after).contains(&now) && between <= self.between
+    }
 }
 
 /// Alert 42.
 const BAD: Error = Error::InvalidCertificate(CertificateError::BadEncoding);
 
 impl RuleVerifier {
-    /// # Errors
-    /// Where no verifier can be made of the certificates.
-    pub(super) fn new(certs: Vec<CertificateDer<'static>>, revoked: Revoked) -> Result<Self, String> {
+    pub(super) fn new(certs: Vec<CertificateDer<'static>>, revoked: Revoked) -> Self {
         let provider = aws_lc_rs::default_provider();
-        let mut roots = RootCertStore::empty();
-        let (usable, _) = roots.add_parsable_certificates(certs.iter().cloned());
-        let chains = if usable == 0 {
-            None
-        } else {
-            let builder =
-                WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::new(provider.clone()));
-            Some(builder.build().map_err(|e| e.to_string())?)
+        let (mut anchors, mut bounds, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
+        for der in &certs {
+            let Ok((_, cert)) = x509_parser::parse_x509_certificate(der) else { continue };
+            subjects.push(DistinguishedName::from(cert.subject().as_raw().to_vec()));
+            if let Some(anchor) =
+                may_vouch(&cert).then(|| webpki::anchor_from_trusted_cert(der).ok()).flatten()
+            {
+                anchors.push(anchor.to_owned());
+                bounds.push(Bounds::of(&cert));
+            }
+        }
+        Self { certs, anchors, bounds, subjects, revoked, provider }
+    }
+
+    /// Whether a chain leads from the client's certificate to one of the set.
+    fn leads_to_anchor(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        let within_bounds = |path: &VerifiedPath<'_>| {
+            let between = path.intermediate_certificates().count();
+            // Certificates that were renewed come down to the same anchor.
+            let mut same =
+                self.anchors.iter().zip(&self.bounds).filter(|(anchor, _)| *anchor == path.anchor());
+            if same.any(|(_, bounds)| bounds.hold(now, between)) {
+                Ok(())
+            } else {
+                Err(webpki::Error::UnknownIssuer)
+            }
         };
-        let subjects = chains.as_ref().map(|c| c.root_hint_subjects().to_vec()).unwrap_or_default();
-        Ok(Self { chains, certs, subjects, revoked, provider })
+        EndEntityCert::try_from(leaf)?
+            .verify_for_usage(
+                self.provider.signature_verification_algorithms.all,
+                &self.anchors,
+                intermediates,
+                now,
+                webpki::KeyUsage::client_auth(),
+                None,
+                Some(&within_bounds),
+            )
+            .map(drop)
+    }
+
+    /// A certificate of the set itself vouches for itself, as long as it is valid.
+    fn is_known(&self, der: &CertificateDer<'_>, cert: &X509Certificate<'_>, now: UnixTime) -> bool {
+        self.certs.iter().any(|known| known == der)
+            && Bounds::of(cert).hold(now, 0)
+            && !has_unknown_demand(cert)
+            && may_serve_clients(cert)
     }
 }
 
@@ -62,17 +129,14 @@ impl ClientCertVerifier for RuleVerifier {
                 return Err(CertificateError::Revoked.into());
             }
         }
-        let in_set = || self.certs.iter().any(|known| known == end_entity);
-        let chain = self.chains.as_ref().ok_or(BAD)?.verify_client_cert(end_entity, intermediates, now);
         let (_, leaf) = x509_parser::parse_x509_certificate(end_entity).map_err(|_| BAD)?;
-        // A certificate of the set itself vouches for itself, as long as it is valid.
         let not_for_clients = || Error::General("certificate is not for client authentication".into());
-        match chain {
-            Ok(_) => {}
-            Err(Error::InvalidCertificate(
-                CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
-            )) if is_for_anything(&leaf) => return Err(not_for_clients()),
-            Err(_) if in_set() && is_valid_at(&leaf, now) => {}
+        match self.leads_to_anchor(end_entity, intermediates, now) {
+            Ok(()) => {}
+            Err(webpki::Error::RequiredEkuNotFoundContext(_)) if is_for_anything(&leaf) => {
+                return Err(not_for_clients());
+            }
+            Err(_) if self.is_known(end_entity, &leaf, now) => {}
             Err(_) => return Err(BAD),
         }
         if !names_client_auth(&leaf) {
@@ -118,9 +182,38 @@ fn is_for_anything(cert: &X509Certificate<'_>) -> bool {
     matches!(cert.extended_key_usage(), Ok(Some(usage)) if usage.value.any)
 }
 
-fn is_valid_at(cert: &X509Certificate<'_>, now: UnixTime) -> bool {
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    (cert.validity().not_before.timestamp()..=cert.validity().not_after.timestamp()).contains(&now)
+/// Whether a certificate may sign those of clients.
+fn may_vouch(cert: &X509Certificate<'_>) -> bool {
+    let is_ca = match cert.basic_constraints() {
+        Ok(Some(basic)) => basic.value.ca,
+        // Certificates from before version 3 cannot say so.
+        Ok(None) => cert.version() != X509Version::V3,
+        Err(_) => false,
+    };
+    let may_sign = match cert.key_usage() {
+        Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+        Err(_) => false,
+    };
+    is_ca && may_sign && may_serve_clients(cert) && !has_unknown_demand(cert)
+}
+
+/// Whether a certificate is for no purpose in particular, or for this one too.
+fn may_serve_clients(cert: &X509Certificate<'_>) -> bool {
+    match cert.extended_key_usage() {
+        Ok(usage) => usage.is_none_or(|usage| usage.value.any || usage.value.client_auth),
+        Err(_) => false,
+    }
+}
+
+/// Whether a certificate demands that something be understood that is not.
+fn has_unknown_demand(cert: &X509Certificate<'_>) -> bool {
+    cert.extensions().iter().any(|e| {
+        e.critical
+            && matches!(
+                e.parsed_extension(),
+                ParsedExtension::UnsupportedExtension { .. } | ParsedExtension::ParseError { .. }
+            )
+    })
 }
 
 fn is_rsa_or_ecdsa(cert: &X509Certificate<'_>) -> bool {
