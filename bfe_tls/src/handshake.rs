@@ -12,6 +12,7 @@ use crate::protocol::Protocol;
 use crate::select::{CertLookup, Cipher, Peer, Selection};
 use crate::server::{Tables, TlsServer};
 use crate::stream::{ClientStream, Tapped};
+use crate::x509_text::text;
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
 use std::io;
@@ -363,7 +364,8 @@ fn client_cert(der: &[u8]) -> Option<ClientCert> {
     Some(ClientCert {
         serial_number: cert.tbs_certificate.serial.to_string(),
         title: first(subject.iter_by_oid(&title)),
-        common_name: first(subject.iter_common_name()),
+        // Of several names it is the last, of everything else the first.
+        common_name: subject.iter_common_name().last().map(text).unwrap_or_default(),
         organization: first(subject.iter_organization()),
         organizational_unit: first(subject.iter_organizational_unit()),
         province: first(subject.iter_state_or_province()),
@@ -373,7 +375,7 @@ fn client_cert(der: &[u8]) -> Option<ClientCert> {
 }
 
 fn first<'n>(mut values: impl Iterator<Item = &'n x509_parser::x509::AttributeTypeAndValue<'n>>) -> String {
-    values.next().and_then(|v| v.as_str().ok()).unwrap_or_default().to_owned()
+    values.next().map(text).unwrap_or_default()
 }
 
 fn params(rule: &Arc<Rule>, protocol: Protocol) -> ProtocolParams {

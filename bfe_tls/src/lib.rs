@@ -29,6 +29,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod ticket;
+mod x509_text;
 
 pub use counters::tls_state;
 pub use handshake::{Established, Handshake, HandshakeError, ProtocolParams};

@@ -1,6 +1,7 @@
 //! A certificate chain with its private key (tls 3.1). Nothing of a key ever gets into a message.
 
 use crate::conf::pem;
+use crate::x509_text::text;
 use bfe_basic::conf::read_bytes;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
 /// The kind of a certificate's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,14 +54,25 @@ pub(super) fn load(cert_file: &Path, key_file: &Path) -> Result<(KeyPair, Vec<St
         .find(|b| b.label == "PRIVATE KEY" || b.label.ends_with(" PRIVATE KEY"))
         .ok_or_else(|| format!("{key_name}: no private key in this file"))?;
     let key = signing_key(&key.der).map_err(|e| format!("{key_name}: {e}"))?;
+    if !belong_together(&leaf, &*key) {
+        return Err(format!("{key_name}: private key does not match the certificate of {cert_name}"));
+    }
     let pair = CertifiedKey::new(chain, key);
-    pair.keys_match()
-        .map_err(|_| format!("{key_name}: private key does not match the certificate of {cert_name}"))?;
     let complaints = open_to_others(key_file)
         .then(|| format!("{key_name}: everybody on this machine can read this private key"))
         .into_iter()
         .collect();
     Ok((KeyPair { key: Arc::new(pair), key_type, names, serial }, complaints))
+}
+
+/// Whether the key is that of the certificate. The library's own check would also refuse certificates that it
+/// could not verify itself (version 1, critical extensions), which is for clients to do.
+fn belong_together(leaf: &X509Certificate<'_>, key: &dyn SigningKey) -> bool {
+    key.public_key().is_some_and(|public| {
+        SubjectPublicKeyInfo::from_der(&public).is_ok_and(|(_, of_key)| {
+            of_key.subject_public_key.data == leaf.public_key().subject_public_key.data
+        })
+    })
 }
 
 /// The key, whatever its block says it is.
@@ -78,13 +90,13 @@ fn signing_key(der: &[u8]) -> Result<Arc<dyn SigningKey>, String> {
 }
 
 fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
-    let common = leaf.subject().iter_common_name().last().and_then(|cn| cn.as_str().ok());
+    let common = leaf.subject().iter_common_name().last().map(text).unwrap_or_default();
     let alternative = leaf.subject_alternative_name().ok().flatten();
     let dns = alternative.iter().flat_map(|san| &san.value.general_names).filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(*name),
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
         _ => None,
     });
-    common.into_iter().filter(|cn| !cn.is_empty()).chain(dns).map(str::to_owned).collect()
+    Some(common).filter(|cn| !cn.is_empty()).into_iter().chain(dns).collect()
 }
 
 fn open_to_others(file: &Path) -> bool {

@@ -33,7 +33,11 @@ pub(super) fn check(bytes: Vec<u8>, serial: &[u8], now: SystemTime) -> Result<St
 
 /// When the response may be stapled.
 fn read(bytes: &[u8], serial: &[u8]) -> Result<(SystemTime, SystemTime), &'static str> {
-    let mut response = Der::new(bytes).expect(0x30)?.inside();
+    let mut all = Der::new(bytes);
+    let mut response = all.expect(0x30)?.inside();
+    if !all.is_empty() {
+        return Err("there is something behind it");
+    }
     if response.expect(0x0a)?.content != [0] {
         return Err("it is no response but an error");
     }

@@ -93,6 +93,20 @@ fn tls_19_20_21_certificates_by_name() {
 }
 
 #[test]
+fn tls_8_what_a_certificate_demands_of_clients_is_no_matter() {
+    let mut params = rcgen::CertificateParams::new(vec!["example.org".into()]).unwrap();
+    let mut demand = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+    demand.set_criticality(true);
+    params.custom_extensions = vec![demand];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let dir = root(&file("a", &[entry("a", "c.crt", "c.key"), entry("x", "a.crt", "a.key")]));
+    fs::write(dir.path().join("c.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(dir.path().join("c.key"), key.serialize_pem()).unwrap();
+    let (table, _) = load(&dir.path().join("sub/server_cert_conf.data"), dir.path()).unwrap();
+    assert!(table.default.names.iter().any(|name| name == "example.org"));
+}
+
+#[test]
 fn keys_that_everybody_can_read_are_told() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = root(&file("a", &[entry("a", "a.crt", "a.key")]));
@@ -145,6 +159,7 @@ fn tls_56_responses_to_staple() {
         (response(0x80, true, 2), &[7], "more than one"),
         (vec![0x30, 3, 0x0a, 1, 6], &[7], "error"),
         (b"junk".to_vec(), &[7], "malformed"),
+        ([&good[..], &[0]].concat(), &[7], "behind it"),
     ] {
         let error = checked(bytes, serial, at(2)).unwrap_err();
         assert!(error.contains(says), "{says}: {error}");
