@@ -109,6 +109,9 @@ impl TlsServer {
         };
         let tables = self.tables();
         let (lookup, selected) = self.select(&tables, &hello, peer);
+        if lookup.is_some() {
+            count_check(&hello, self.has_tickets());
+        }
         let selection = match selected {
             Ok(selection) => selection,
             Err(refusal) => {
@@ -139,10 +142,8 @@ impl TlsServer {
     {
         let group = s::group();
         let presented = hello.has_ticket && self.has_tickets();
-        if presented {
-            group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
-        } else if !hello.session_id.is_empty() {
-            group.inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_CACHE);
+        if selection.assumed_points {
+            group.inc(s::TLS_HANDSHAKE_ACCEPT_ECDHE_WITHOUT_EXT);
         }
         let stapling =
             if hello.status_request { selection.cert.stapling(SystemTime::now()) } else { Stapling::None };
@@ -173,15 +174,15 @@ impl TlsServer {
             Ok(Err((error, below))) => {
                 // Without an answer to the hello it had failed before it began.
                 let begun = below.is_some_and(|below| below.server_random().is_some());
-                group.inc(if begun {
-                    s::TLS_HANDSHAKE_FULL_ALL
+                if begun {
+                    count_full(hello.status_request, stapling);
                 } else {
-                    s::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR
-                });
+                    group.inc(s::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR);
+                }
                 return Err(HandshakeError::Failed(error));
             }
             Err(_) => {
-                group.inc(s::TLS_HANDSHAKE_FULL_ALL);
+                count_full(hello.status_request, stapling);
                 return Err(HandshakeError::Timeout);
             }
         };
@@ -273,6 +274,15 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, alert: Alert, v
     let _ = tokio::time::timeout(LINGER, sent).await;
 }
 
+/// Counts an attempt at resumption. It counts whether anything else fits or not.
+fn count_check(hello: &ClientHello, has_tickets: bool) {
+    if hello.has_ticket && has_tickets {
+        s::group().inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
+    } else if !hello.session_id.is_empty() {
+        s::group().inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_CACHE);
+    }
+}
+
 fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
     let group = s::group();
     if did_resume {
@@ -283,8 +293,14 @@ fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling:
         group.inc(s::TLS_HANDSHAKE_RESUME_SUCC);
         return;
     }
-    group.inc(s::TLS_HANDSHAKE_FULL_ALL);
     group.inc(s::TLS_HANDSHAKE_FULL_SUCC);
+    count_full(status_request, stapling);
+}
+
+/// Counts a full handshake that has begun.
+fn count_full(status_request: bool, stapling: Stapling) {
+    let group = s::group();
+    group.inc(s::TLS_HANDSHAKE_FULL_ALL);
     if status_request {
         group.inc(s::TLS_STATUS_REQUEST_EXT_COUNT);
     }
@@ -312,7 +328,6 @@ fn tls_state(
 ) -> TlsState {
     if selection.assumed_points {
         // The reference notes what it took for granted as if the client had said it.
-        s::group().inc(s::TLS_HANDSHAKE_ACCEPT_ECDHE_WITHOUT_EXT);
         hello.groups.push(23);
         hello.points.push(0);
     }

@@ -195,10 +195,14 @@ fn tls12(settings: &Settings, hello: &ClientHello, key: KeyType, chacha20: bool)
         0xcca9 => key == KeyType::Ecdsa && chacha20,
         _ => false,
     };
-    let suite = settings
-        .cipher_suites
-        .iter()
-        .find_map(|equal| hello.suites.iter().copied().find(|id| equal.contains(id) && fits(*id)))?;
+    let suite = if hello.points.is_empty() {
+        // What the client left out is taken for granted at a second look, which knows no equals.
+        let mut all = settings.cipher_suites.iter().flatten().copied();
+        all.find(|id| hello.suites.contains(id) && fits(*id))?
+    } else {
+        let mut all = settings.cipher_suites.iter();
+        all.find_map(|equal| hello.suites.iter().copied().find(|id| equal.contains(id) && fits(*id)))?
+    };
     Some(Cipher::Tls12 { suite, group })
 }
 

@@ -111,6 +111,13 @@ fn tls_25_26_28_suites_and_groups() {
         let want = want.map_or(none, |group| Ok(Cipher::Tls12 { suite: 0xc02b, group }));
         assert_eq!(setup.cipher(&hello), want, "{curves:?} {groups:?} {points:?}");
     }
+    setup.settings.curves = vec![23];
+    setup.settings.cipher_suites = vec![vec![0xc02b, 0xcca9]];
+    for (points, want) in [(vec![0], 0xcca9), (vec![], 0xc02b)] {
+        let hello = ClientHello { suites: vec![0xcca9, 0xc02b], points, server_name: "on".into(), ..hello() };
+        let want = Ok(Cipher::Tls12 { suite: want, group: 23 });
+        assert_eq!(setup.cipher(&hello), want, "without points there are no equals");
+    }
     let (_, refusal) = setup.select(&suites(&[1]), &PEER);
     assert!(refusal.unwrap_err().no_shared_suite);
 }

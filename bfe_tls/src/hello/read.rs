@@ -82,9 +82,10 @@ struct Records {
 }
 
 impl Records {
-    /// Makes one run of handshake records of what was looked at.
+    /// Makes one run of handshake records of what was looked at, of a version that everybody takes.
     fn tidy(&self, buf: &mut BytesMut) {
-        if self.count < 2 {
+        let usual = buf.get(1) == Some(&3);
+        if self.count < 2 && usual {
             return;
         }
         let rest = buf.split_off(self.at.min(buf.len()));
@@ -121,12 +122,10 @@ impl Records {
             self.at += 5 + len;
             self.count += 1;
             match (kind, content) {
-                (ALERT, &[level, code]) => {
-                    // Warnings are passed over, but for the one that says good-bye.
-                    if level != 1 || code == 0 {
-                        return Err(HelloError::Alerted(code));
-                    }
-                }
+                // Warnings are passed over, but for the one that says good-bye.
+                (ALERT, &[_, 0]) => return Err(HelloError::Alerted(0)),
+                (ALERT, &[1, _]) => {}
+                (ALERT, &[2, code]) => return Err(HelloError::Alerted(code)),
                 (ALERT, _) => return bad("malformed alert", Alert::UnexpectedMessage),
                 _ => self.message.extend_from_slice(content),
             }
@@ -183,6 +182,9 @@ mod tests {
             (&[23, 3, 1, 0, 1], "10"),
             (&[21, 3, 1, 0, 2, 2, 40], "client sent alert 40"),
             (&[21, 3, 1, 0, 2, 1, 0], "client sent alert 0"),
+            (&[21, 3, 1, 0, 2, 3, 0], "client sent alert 0"),
+            (&[21, 3, 1, 0, 2, 3, 40], "10"),
+            (&[21, 3, 1, 0, 2, 0, 40], "10"),
             (&[21, 3, 1, 0, 2, 1, 90], "more"),
             (&[21, 3, 1, 0, 1, 1], "10"),
             (&[22, 3, 1, 0, 0], "more"),
@@ -203,6 +205,7 @@ mod tests {
             (clean.clone(), clean.clone()),
             ([&noise[..], &clean, b"rest"].concat(), [&clean[..], b"rest"].concat()),
             ([&hello(7)[..], b"rest"].concat(), [&clean[..], b"rest"].concat()),
+            ([&[22, 2, 0], clean.get(3..).unwrap()].concat(), clean.clone()),
         ] {
             let mut buf = BytesMut::from(&bytes[..]);
             let mut records = Records::default();
