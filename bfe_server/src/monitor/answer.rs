@@ -1,7 +1,8 @@
 //! An answer of the monitor port.
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::{Response, StatusCode, header};
+use hyper::ext::ReasonPhrase;
+use hyper::{Method, Response, StatusCode, header};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -36,6 +37,7 @@ impl Body for Whole {
 /// Status, type and body, and what else stands in the head.
 pub(super) struct Answer {
     status: StatusCode,
+    reason: Option<&'static str>,
     content_type: Option<&'static str>,
     fields: Vec<(&'static str, String)>,
     body: Bytes,
@@ -48,6 +50,7 @@ impl Answer {
     pub(super) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
+            reason: None,
             content_type: Some(content_type),
             fields: Vec::new(),
             body: body.into(),
@@ -65,8 +68,12 @@ impl Answer {
         Self::new(HTML, body)
     }
 
-    /// Sends the client elsewhere.
-    pub(super) fn redirect(to: &str) -> Self {
+    /// Sends the client elsewhere. Only who gets or looks is told so in words.
+    pub(super) fn redirect(to: &str, method: &Method) -> Self {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let answer = Self::text(String::new()).status(StatusCode::MOVED_PERMANENTLY);
+            return answer.field("location", to);
+        }
         let mut escaped = String::new();
         for c in to.chars() {
             match c {
@@ -80,6 +87,11 @@ impl Answer {
         }
         let body = format!("<a href=\"{escaped}\">Moved Permanently</a>.\n\n");
         Self::html(body).status(StatusCode::MOVED_PERMANENTLY).field("location", to)
+    }
+
+    /// With another reason behind the status.
+    pub(super) fn reason(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 
     /// With another status.
@@ -97,6 +109,9 @@ impl Answer {
     pub(super) fn into_response(self) -> Response<Whole> {
         let mut response = Response::new(Whole(self.body));
         *response.status_mut() = self.status;
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+        }
         let head = response.headers_mut();
         if let Some(kind) = self.content_type {
             head.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use bfe_module::Query;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use pprof::protos::Message as _;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -43,7 +43,7 @@ pub(super) async fn answer(name: &str, query: &Query) -> Option<Answer> {
         "symbol" => plain("num_symbols: 1\n".into()),
         "profile" => profile(query).await,
         "trace" => refuse(StatusCode::NOT_IMPLEMENTED, "there are no execution traces, only profiles"),
-        "pprof" if name == "pprof" => Answer::redirect("/debug/pprof/"),
+        "pprof" if name == "pprof" => Answer::redirect("/debug/pprof/", &Method::GET),
         "" if name == "pprof/" => Answer::html(index()),
         _ if name.starts_with("pprof/") => refuse(StatusCode::NOT_FOUND, "Unknown profile"),
         _ => return None,

@@ -9,12 +9,15 @@ use bfe_basic::pace;
 use bfe_http::url::unescape;
 use bfe_module::Query;
 use bfe_module::metrics::json_string;
+use hyper::Method;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 /// What is asked for.
 pub(super) struct Ask {
+    /// Matters for redirects only.
+    pub(super) method: Method,
     /// Path and query as they were sent.
     pub(super) path: String,
     pub(super) query: String,
@@ -27,9 +30,10 @@ pub(super) struct Ask {
 pub(super) async fn dispatch(server: Arc<Server>, site: &pages::Site, ask: Ask) -> Answer {
     let path = unescape(ask.path.as_bytes(), false).unwrap_or_default();
     let path = String::from_utf8_lossy(&path).into_owned();
-    if let Some(clean) = unclean(&path) {
+    // What is to be connected to is no path.
+    if let Some(clean) = unclean(&path).filter(|_| ask.method != Method::CONNECT) {
         let location = if ask.query.is_empty() { clean } else { format!("{clean}?{}", ask.query) };
-        return Answer::redirect(&location);
+        return Answer::redirect(&location, &ask.method);
     }
     let rest = path.strip_prefix('/').unwrap_or(&path);
     let (command, name) = rest.split_once('/').map_or((rest, None), |(c, n)| (c, Some(n.to_owned())));

@@ -10,14 +10,14 @@ mod live;
 mod memory;
 mod metrics;
 mod pages;
+mod refusal;
 
 use crate::server::{Server, WINDOW};
-use answer::{Answer, Whole};
+use answer::Whole;
 use hyper::body::Incoming;
-use hyper::ext::ReasonPhrase;
-use hyper::header::{ACCEPT, HOST};
+use hyper::header::ACCEPT;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -71,23 +71,14 @@ async fn answer(
     req: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response<Whole>, Infallible> {
-    if req.version() == Version::HTTP_11 && !req.headers().contains_key(HOST) {
-        return Ok(no_host());
+    if let Some(refusal) = refusal::refusal(&req) {
+        return Ok(refusal.into_response());
     }
     let (path, query) = (req.uri().path().to_owned(), req.uri().query().unwrap_or_default().to_owned());
     let accept = req.headers().get(ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
-    let ask = dispatch::Ask { path, query, peer, wants_page: live::wants_page(accept) };
+    let (method, wants_page) = (req.method().clone(), live::wants_page(accept));
+    let ask = dispatch::Ask { method, path, query, peer, wants_page };
     Ok(dispatch::dispatch(server, &site, ask).await.into_response())
-}
-
-/// What Go's server says to a request that does not name a host.
-fn no_host() -> Response<Whole> {
-    const REASON: &str = "Bad Request: missing required Host header";
-    let body = format!("400 {REASON}");
-    let answer = Answer::text(body).status(StatusCode::BAD_REQUEST).field("connection", "close");
-    let mut response = answer.into_response();
-    response.extensions_mut().insert(ReasonPhrase::from_static(REASON.as_bytes()));
-    response
 }
 
 /// Each second of the wall clock, looks at the delay histograms; at those that are a multiple of the window of
