@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate, X509Version};
 
 /// The kind of a certificate's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,9 +38,10 @@ pub(super) fn load(cert_file: &Path, key_file: &Path) -> Result<(KeyPair, Vec<St
         .filter(|b| b.label == "CERTIFICATE")
         .map(|b| CertificateDer::from(b.der))
         .collect();
-    let leaf = chain.first().ok_or_else(|| format!("{cert_name}: no certificate in this file"))?;
-    let (_, leaf) = x509_parser::parse_x509_certificate(leaf)
-        .map_err(|e| format!("{cert_name}: certificate is malformed: {e}"))?;
+    let der = chain.first().ok_or_else(|| format!("{cert_name}: no certificate in this file"))?;
+    let malformed = |why: &dyn std::fmt::Display| format!("{cert_name}: certificate is malformed: {why}");
+    let (_, leaf) = x509_parser::parse_x509_certificate(der).map_err(|e| malformed(&e))?;
+    well_formed(der, &leaf).map_err(|e| malformed(&e))?;
     let key_type = match leaf.public_key().algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.1" => KeyType::Rsa,
         "1.2.840.10045.2.1" => KeyType::Ecdsa,
@@ -63,6 +64,34 @@ pub(super) fn load(cert_file: &Path, key_file: &Path) -> Result<(KeyPair, Vec<St
         .into_iter()
         .collect();
     Ok((KeyPair { key: Arc::new(pair), key_type, names, serial }, complaints))
+}
+
+/// Extensions that everybody knows.
+const KNOWN: [&[u64]; 10] = [
+    &[2, 5, 29, 14],
+    &[2, 5, 29, 15],
+    &[2, 5, 29, 17],
+    &[2, 5, 29, 19],
+    &[2, 5, 29, 30],
+    &[2, 5, 29, 31],
+    &[2, 5, 29, 32],
+    &[2, 5, 29, 35],
+    &[2, 5, 29, 37],
+    &[1, 3, 6, 1, 5, 5, 7, 1, 1],
+];
+
+/// Looks closer at a certificate. What it demands of those who verify it is no matter here.
+fn well_formed(der: &CertificateDer<'_>, leaf: &X509Certificate<'_>) -> Result<(), webpki::Error> {
+    match webpki::EndEntityCert::try_from(der) {
+        Err(webpki::Error::UnsupportedCertVersion) if leaf.version().0 <= X509Version::V3.0 => {}
+        Ok(_) | Err(webpki::Error::UnsupportedCriticalExtension) => {}
+        Err(error) => return Err(error),
+    }
+    let broken = leaf.extensions().iter().any(|e| {
+        let known = || KNOWN.iter().any(|id| e.oid.iter().is_some_and(|oid| oid.eq(id.iter().copied())));
+        matches!(e.parsed_extension(), ParsedExtension::ParseError { .. }) && known()
+    });
+    if broken { Err(webpki::Error::BadDer) } else { Ok(()) }
 }
 
 /// Whether the key is that of the certificate. The library's own check would also refuse certificates that it

@@ -94,16 +94,28 @@ fn tls_19_20_21_certificates_by_name() {
 
 #[test]
 fn tls_8_what_a_certificate_demands_of_clients_is_no_matter() {
-    let mut params = rcgen::CertificateParams::new(vec!["example.org".into()]).unwrap();
-    let mut demand = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
-    demand.set_criticality(true);
-    params.custom_extensions = vec![demand];
-    let key = rcgen::KeyPair::generate().unwrap();
-    let dir = root(&file("a", &[entry("a", "c.crt", "c.key"), entry("x", "a.crt", "a.key")]));
-    fs::write(dir.path().join("c.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(dir.path().join("c.key"), key.serialize_pem()).unwrap();
-    let (table, _) = load(&dir.path().join("sub/server_cert_conf.data"), dir.path()).unwrap();
-    assert!(table.default.names.iter().any(|name| name == "example.org"));
+    let (unknown, key_usage) = ([1, 2, 3, 4], [2, 5, 29, 15]);
+    for (id, content, critical, ok) in [
+        (&unknown[..], vec![5, 0], true, true),
+        (&unknown, b"junk".to_vec(), false, true),
+        (&key_usage, vec![3, 2, 5, 0xa0], true, true),
+        (&key_usage, b"junk".to_vec(), false, false),
+    ] {
+        let mut params = rcgen::CertificateParams::new(vec!["example.org".into()]).unwrap();
+        let mut extension = rcgen::CustomExtension::from_oid_content(id, content);
+        extension.set_criticality(critical);
+        params.custom_extensions = vec![extension];
+        let key = rcgen::KeyPair::generate().unwrap();
+        let dir = root(&file("a", &[entry("a", "c.crt", "c.key")]));
+        fs::write(dir.path().join("c.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(dir.path().join("c.key"), key.serialize_pem()).unwrap();
+        match load(&dir.path().join("sub/server_cert_conf.data"), dir.path()) {
+            Ok((table, _)) => {
+                assert!(ok && table.default.names.iter().any(|name| name == "example.org"), "{id:?}");
+            }
+            Err(e) => assert!(!ok && e.to_string().contains("certificate is malformed"), "{id:?}: {e}"),
+        }
+    }
 }
 
 #[test]
