@@ -39,7 +39,7 @@ pub(super) fn unbracketed(text: &str) -> &str {
 
 /// Connects to `addr:port`; a name is resolved by the control runtime's own threads.
 pub(super) async fn connect(target: &str) -> Result<TcpStream, CheckError> {
-    Ok(TcpStream::connect(target).await?)
+    Ok(TcpStream::connect(bfe_http::transport::dialled(target).as_ref()).await?)
 }
 
 #[cfg(test)]

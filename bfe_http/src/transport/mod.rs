@@ -16,6 +16,7 @@ pub use pool::{Pool, PooledConn};
 use crate::BodyError;
 use crate::h1::Stream;
 use fcgi::FcgiConf;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -195,7 +196,7 @@ impl Transport {
 pub async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net::TcpStream, String> {
     let dial = async {
         // Only names cost a resolver, and a thread for it; tokio sees an address for what it is.
-        let stream = tokio::net::TcpStream::connect(addr).await;
+        let stream = tokio::net::TcpStream::connect(dialled(addr).as_ref()).await;
         stream
             .and_then(|s| s.set_nodelay(true).map(|()| s))
             .map_err(|e| format!("dial tcp {addr}: {}", dial_error(&e)))
@@ -206,6 +207,13 @@ pub async fn connect(addr: &str, timeout: Option<Duration>) -> Result<tokio::net
             .await
             .unwrap_or_else(|_| Err(format!("dial tcp {addr}: i/o timeout"))),
     }
+}
+
+/// Where a connection to `addr` goes: a port without a host is one of this machine.
+#[must_use]
+pub fn dialled(addr: &str) -> Cow<'_, str> {
+    let without_host = addr.strip_prefix(':').is_some_and(|port| !port.contains(':'));
+    if without_host { Cow::Owned(format!("127.0.0.1{addr}")) } else { Cow::Borrowed(addr) }
 }
 
 /// Why a connection was refused, in the words of the reference: `connect: connection refused`.
@@ -221,5 +229,17 @@ fn dial_error(error: &std::io::Error) -> String {
             format!("connect: {text}")
         }
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn bal_86_a_port_alone_is_of_this_machine() {
+        for (addr, want) in
+            [(":80", "127.0.0.1:80"), ("a:80", "a:80"), ("::1:80", "::1:80"), ("[::1]:80", "[::1]:80")]
+        {
+            assert_eq!(super::dialled(addr), want);
+        }
     }
 }
