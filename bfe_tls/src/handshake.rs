@@ -5,6 +5,7 @@ use crate::conf::client_auth::Authority;
 use crate::conf::server_cert_conf::Stapling;
 use crate::conf::tls_rule_conf::Rule;
 use crate::counters::tls_state as s;
+use crate::failure::words;
 use crate::handshake_thread::HandshakeThread;
 use crate::hello::{self, ClientHello, HelloError};
 use crate::key_log;
@@ -15,6 +16,7 @@ use crate::stream::{ClientStream, Tapped};
 use crate::x509_text::text;
 use bfe_basic::{ClientAuth, ClientCert, TlsState};
 use bytes::BytesMut;
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::task::Poll;
@@ -45,9 +47,9 @@ pub enum HandshakeError {
     Hello(String),
     /// The hello asks for what is not supported.
     #[error("{0}")]
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     /// It failed later on.
-    #[error("{0}")]
+    #[error("{}", words(.0))]
     Failed(#[from] io::Error),
     /// A session was resumed whose certificate is not good any more.
     #[error("client certificate of a resumed session: {0}")]
@@ -252,7 +254,7 @@ async fn no_hello<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, error: &Hell
             send(&mut stream, Alert::ProtocolVersion, NO_VERSION).await;
         }
         HelloError::Bad(_, alert) => send(&mut stream, *alert, NO_VERSION).await,
-        HelloError::Cut | HelloError::Io(_) | HelloError::Alerted(_) => {}
+        HelloError::Cut(_) | HelloError::Io(_) | HelloError::Alerted(_) => {}
     }
     counted(HandshakeError::Hello(error.to_string()))
 }

@@ -8,6 +8,7 @@ use crate::hello::{ClientHello, FALLBACK_SCSV, TLS12, TLS13};
 use crate::murmur3::hash32;
 use crate::protocol::Protocol;
 use crate::settings::{self, Settings, X25519};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -69,12 +70,12 @@ pub(crate) struct Refusal {
     pub(crate) alert: Alert,
     /// The version that had been agreed on.
     pub(crate) version: u16,
-    pub(crate) why: &'static str,
+    pub(crate) why: Cow<'static, str>,
     pub(crate) no_shared_suite: bool,
 }
 
-const fn refused<T>(alert: Alert, version: u16, why: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { alert, version, why, no_shared_suite: false })
+fn refused<T>(alert: Alert, version: u16, why: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
+    Err(Refusal { alert, version, why: why.into(), no_shared_suite: false })
 }
 
 /// Decides. Also says how the certificate was found, where it came to that.
@@ -91,7 +92,7 @@ pub(crate) fn select(
     if !hello.null_compression {
         return (
             None,
-            refused(Alert::HandshakeFailure, TLS12, "client does not support uncompressed connections"),
+            refused(Alert::HandshakeFailure, TLS12, "tls: client does not support uncompressed connections"),
         );
     }
     let rule = Arc::clone(rules.find(peer.vip, &hello.server_name));
@@ -104,8 +105,14 @@ pub(crate) fn select(
         tls12(settings, hello, cert.key_type, rule.chacha20)
     };
     let Some(cipher) = cipher else {
-        let (alert, why) = (Alert::HandshakeFailure, "no cipher suite supported by both client and server");
-        return (Some(lookup), Err(Refusal { alert, version: TLS12, why, no_shared_suite: true }));
+        let offered: Vec<_> = hello.suites.iter().map(u16::to_string).collect();
+        let why =
+            format!("tls: no cipher suite supported by both client and server: [{}]", offered.join(" "));
+        let alert = Alert::HandshakeFailure;
+        return (
+            Some(lookup),
+            Err(Refusal { alert, version: TLS12, why: why.into(), no_shared_suite: true }),
+        );
     };
     let assumed_points = cipher != Cipher::Tls13 && hello.points.is_empty();
     (Some(lookup), Ok(Selection { rule, cert, alpn, cipher, assumed_points }))
@@ -119,14 +126,22 @@ fn version(settings: &Settings, hello: &ClientHello) -> Result<(), Refusal> {
     if is_tls13(settings, hello) {
         return Ok(());
     }
-    let too_old =
-        || refused(Alert::ProtocolVersion, NO_VERSION, "client offered no version that is supported");
+    let too_old = || {
+        let why =
+            format!("tls: client offered an unsupported, maximum protocol version of {:x}", hello.version);
+        refused(Alert::ProtocolVersion, NO_VERSION, why)
+    };
     if hello.version < settings.min_version {
         return too_old();
     }
     // Old versions count as well: the reference would speak them, unless the client itself takes it for a fallback.
     if hello.suites.contains(&FALLBACK_SCSV) && hello.version < settings.max_version {
-        return refused(Alert::InappropriateFallback, hello.version, "client uses an inappropriate fallback");
+        // Spelt as the reference spells it.
+        return refused(
+            Alert::InappropriateFallback,
+            hello.version,
+            "tls: client using inppropriate protocol fallback",
+        );
     }
     let speaks_12 = (settings.min_version..=settings.max_version).contains(&TLS12);
     if hello.version < TLS12 || !speaks_12 { too_old() } else { Ok(()) }

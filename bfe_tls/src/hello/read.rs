@@ -2,7 +2,9 @@
 
 use super::parse::ClientHello;
 use crate::alert::Alert;
+use crate::failure::alert_name;
 use bytes::BytesMut;
+use std::borrow::Cow;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -19,6 +21,11 @@ const MAX_BYTES: usize = 128 * 1024;
 /// Room for reading. Most hellos fit in.
 const ROOM: usize = 4096;
 
+/// Length of what stands in front of a record.
+const HEAD: usize = 5;
+/// What was not to come now, or not in this form.
+const UNEXPECTED: &str = "local error: unexpected message";
+
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -30,20 +37,20 @@ pub(crate) enum HelloError {
     #[error("EOF")]
     NoData,
     /// The client closed too early.
-    #[error("unexpected EOF")]
-    Cut,
+    #[error("{0}")]
+    Cut(&'static str),
     /// Reading failed.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The client gave up by itself.
-    #[error("client sent alert {0}")]
+    #[error("remote error: {}", alert_name(*.0))]
     Alerted(u8),
     /// A hello in SSLv2 form: answered by an alert.
-    #[error("hello in SSLv2 form is not supported")]
+    #[error("tls: unsupported SSLv2 handshake received")]
     Sslv2,
     /// Not a hello: answered by an alert.
     #[error("{0}")]
-    Bad(&'static str, Alert),
+    Bad(Cow<'static, str>, Alert),
 }
 
 /// Reads a hello. `buf` holds what came before, and afterwards all that has been read, without warnings and
@@ -59,12 +66,14 @@ pub(crate) async fn read<S: AsyncRead + Unpin>(
             return Ok(hello);
         }
         if buf.len() > MAX_BYTES {
-            return Err(HelloError::Bad("too many records before a hello", Alert::UnexpectedMessage));
+            return Err(HelloError::Bad(UNEXPECTED.into(), Alert::UnexpectedMessage));
         }
         buf.reserve(ROOM);
         match stream.read_buf(buf).await? {
             0 if buf.is_empty() => return Err(HelloError::NoData),
-            0 => return Err(HelloError::Cut),
+            // Between two records it is an end like any other.
+            0 if buf.len() < records.at + HEAD => return Err(HelloError::Cut("EOF")),
+            0 => return Err(HelloError::Cut("unexpected EOF")),
             _ => {}
         }
     }
@@ -101,7 +110,7 @@ impl Records {
 
     /// Looks at all whole records; the hello, once it is complete.
     fn look(&mut self, buf: &[u8]) -> Result<Option<ClientHello>, HelloError> {
-        let bad = |why, alert| Err(HelloError::Bad(why, alert));
+        let bad = |why: &'static str, alert| Err(HelloError::Bad(why.into(), alert));
         loop {
             let rest = buf.get(self.at..).unwrap_or_default();
             let Some((&[kind, major, minor, high, low], rest)) = rest.split_first_chunk() else {
@@ -112,35 +121,36 @@ impl Records {
             }
             let len = usize::from(u16::from_be_bytes([high, low]));
             if len > MAX_RECORD {
-                return bad("oversized record", Alert::RecordOverflow);
+                let why = format!("tls: oversized record received with length {len}");
+                return Err(HelloError::Bad(why.into(), Alert::RecordOverflow));
             }
             let version = u16::from_be_bytes([major, minor]);
             if !matches!(kind, ALERT | HANDSHAKE) || version >= 0x1000 || len >= MAX_FIRST {
-                return bad("first record does not look like a TLS handshake", Alert::UnexpectedMessage);
+                return bad("tls: first record does not look like a TLS handshake", Alert::UnexpectedMessage);
             }
             let Some(content) = rest.get(..len) else { return Ok(None) };
             self.at += 5 + len;
             self.count += 1;
             match (kind, content) {
                 // Warnings are passed over, but for the one that says good-bye.
-                (ALERT, &[_, 0]) => return Err(HelloError::Alerted(0)),
+                (ALERT, &[_, 0]) => return Err(HelloError::Cut("EOF")),
                 (ALERT, &[1, _]) => {}
                 (ALERT, &[2, code]) => return Err(HelloError::Alerted(code)),
-                (ALERT, _) => return bad("malformed alert", Alert::UnexpectedMessage),
+                (ALERT, _) => return bad(UNEXPECTED, Alert::UnexpectedMessage),
                 _ => self.message.extend_from_slice(content),
             }
             if let Some((&[kind, high, mid, low], body)) = self.message.split_first_chunk() {
                 let len = usize::try_from(u32::from_be_bytes([0, high, mid, low])).unwrap_or(usize::MAX);
                 if len > MAX_MESSAGE {
-                    return bad("handshake message is too long", Alert::InternalError);
+                    return bad("local error: internal error", Alert::InternalError);
                 }
                 if let Some(body) = body.get(..len) {
                     if kind != CLIENT_HELLO {
-                        return bad("first message is no hello", Alert::UnexpectedMessage);
+                        return bad(UNEXPECTED, Alert::UnexpectedMessage);
                     }
                     return match ClientHello::parse(body) {
                         Some(hello) => Ok(Some(hello)),
-                        None => bad("malformed hello", Alert::UnexpectedMessage),
+                        None => bad(UNEXPECTED, Alert::UnexpectedMessage),
                     };
                 }
             }
@@ -175,14 +185,14 @@ mod tests {
         for (bytes, want) in [
             (&b"GET / HTTP/1.0\r\n\r\n"[..], "10"),
             (b"GET", "more"),
-            (&[0x80, 0x2e, 1, 3, 1], "hello in SSLv2 form is not supported"),
+            (&[0x80, 0x2e, 1, 3, 1], "tls: unsupported SSLv2 handshake received"),
             (&[22, 3, 1, 0x48, 1], "22"),
             (&[22, 3, 1, 0x30, 0], "10"),
             (&[22, 0x10, 0, 0, 1], "10"),
             (&[23, 3, 1, 0, 1], "10"),
-            (&[21, 3, 1, 0, 2, 2, 40], "client sent alert 40"),
-            (&[21, 3, 1, 0, 2, 1, 0], "client sent alert 0"),
-            (&[21, 3, 1, 0, 2, 3, 0], "client sent alert 0"),
+            (&[21, 3, 1, 0, 2, 2, 40], "remote error: handshake failure"),
+            (&[21, 3, 1, 0, 2, 1, 0], "EOF"),
+            (&[21, 3, 1, 0, 2, 3, 0], "EOF"),
             (&[21, 3, 1, 0, 2, 3, 40], "10"),
             (&[21, 3, 1, 0, 2, 0, 40], "10"),
             (&[21, 3, 1, 0, 2, 1, 90], "more"),

@@ -52,6 +52,9 @@ impl Bounds {
     }
 }
 
+/// Alert 40.
+const NOT_FOR_CLIENTS: &str =
+    "tls: client's certificate's extended key usage doesn't permit it to be used for client authentication";
 /// Alert 42.
 const BAD: Error = Error::InvalidCertificate(CertificateError::BadEncoding);
 
@@ -130,7 +133,7 @@ impl ClientCertVerifier for RuleVerifier {
             }
         }
         let (_, leaf) = x509_parser::parse_x509_certificate(end_entity).map_err(|_| BAD)?;
-        let not_for_clients = || Error::General("certificate is not for client authentication".into());
+        let not_for_clients = || Error::General(NOT_FOR_CLIENTS.into());
         match self.leads_to_anchor(end_entity, intermediates, now) {
             Ok(()) => {}
             Err(webpki::Error::RequiredEkuNotFoundContext(_)) if is_for_anything(&leaf) => {
