@@ -87,12 +87,23 @@ fn head_end(buffer: &[u8]) -> Option<usize> {
     None
 }
 
-/// The status of a head such as `HTTP/1.1 200 OK`.
+/// The status of a head such as `HTTP/1.1 200 OK`. A line without a colon makes it none.
 fn status_of(head: &[u8]) -> Option<u16> {
-    let line = std::str::from_utf8(head.split(|b| *b == b'\n').next()?).ok()?.trim_end();
+    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end);
+    let line = std::str::from_utf8(lines.next()?).ok()?;
+    if lines.any(|line| {
+        !line.is_empty() && !line.contains(&b':') && !line.starts_with(b" ") && !line.starts_with(b"\t")
+    }) {
+        return None;
+    }
     let (version, rest) = line.split_once(' ')?;
     let digits = rest.trim_start().split(' ').next()?;
-    let known = matches!(version, "HTTP/1.0" | "HTTP/1.1");
+    let known = match version.as_bytes() {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
+            major.is_ascii_digit() && minor.is_ascii_digit()
+        }
+        _ => false,
+    };
     (known && digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
@@ -118,7 +129,17 @@ mod tests {
             let end = head_end(head);
             assert_eq!(end.and_then(|end| Some((status_of(&head[..end])?, end))), want, "{head:?}");
         }
-        for bad in ["HTTP/1.1 2000 OK", "HTTP/1.1 20", "FTP 200 OK", "HTTP/1.1"] {
+        for (good, want) in [("HTTP/2.0 204 OK\r\n\r\n", 204), ("HTTP/1.1 200 OK\r\nA:\r\n b\r\n\r\n", 200)] {
+            assert_eq!(status_of(good.as_bytes()), Some(want), "{good}");
+        }
+        for bad in [
+            "HTTP/1.1 200 OK\r\nA\r\n\r\n",
+            "HTTP/11 200 OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1 20",
+            "FTP 200 OK",
+            "HTTP/1.1",
+        ] {
             assert_eq!(status_of(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -296,8 +296,7 @@ impl BackendConn {
             }
             match self.poll_fill(cx, buffer::SMALL) {
                 Poll::Ready(Ok(0)) => {
-                    let why = if self.buf.is_empty() { "EOF" } else { "unexpected EOF" };
-                    return Poll::Ready(Err(TransportError::ReadResponseHead(why.into())));
+                    return Poll::Ready(Err(TransportError::ReadResponseHead(cut_head(self.buf.split()))));
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(e)) => {
@@ -462,6 +461,33 @@ impl BodyStream for ResponseBody {
                 Some(SocketBody { from, left })
             }
             _ => None,
+        }
+    }
+}
+
+/// Why there is no head where the backend has closed: what came is looked at as if it were all, and only where
+/// nothing is wrong with it, its end is.
+fn cut_head(mut head: BytesMut) -> String {
+    if head.is_empty() {
+        return "EOF".into();
+    }
+    head.extend_from_slice(b"\r\n\r\n");
+    head::parse_response(head).map_or_else(|error| error.to_string(), |_| "unexpected EOF".into())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn bal_52_heads_that_are_cut() {
+        for (head, want) in [
+            ("", "EOF"),
+            ("HTTP/1.1 200", "unexpected EOF"),
+            ("HTTP/1.1 200 OK\r\nA: b", "unexpected EOF"),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n", "unexpected EOF"),
+            ("HTTP/1.1 200 OK\r\nContent-Le", "malformed MIME header line: Content-Le"),
+            ("junk", "malformed HTTP response \"junk\""),
+        ] {
+            assert_eq!(super::cut_head(head.as_bytes().into()), want, "{head:?}");
         }
     }
 }
