@@ -30,9 +30,15 @@ pub enum BodyError {
     /// The peer did not send within the time allowed.
     #[error("i/o timeout")]
     Timeout,
+    /// The stream of a request ended before its body did: its client has gone, or was too slow.
+    #[error("{0}")]
+    Stream(String),
     /// The client has gone, so the body is not wanted any more.
     #[error("use of closed network connection")]
     ClientGone,
+    /// The trailer does not end, or is too long.
+    #[error("http: suspiciously long trailer after chunked body")]
+    LongTrailer,
     /// Any other failure of the connection.
     #[error("{0}")]
     Io(#[from] std::io::Error),

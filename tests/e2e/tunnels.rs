@@ -120,3 +120,26 @@ fn life_98_websocket_over_tls() {
     drop(client);
     bfe.wait_idle();
 }
+
+/// A 101 that is no agreement is passed on without a byte behind its head, which would look like one of a tunnel.
+#[test]
+fn life_99_websocket_that_is_not_agreed_to() {
+    let port = echo("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
+    let bfe = Bfe::start(&tree(port, r#""http/1.1""#));
+    let mut client = bfe.client();
+    client.send("GET / HTTP/1.1\r\nHost: ok\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    let head = client.read_until(b"\r\n\r\n");
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{:?}", String::from_utf8_lossy(&head));
+    assert_eq!(client.read_to_end(), b"");
+    let counters = bfe.counters("websocket_state");
+    assert_eq!((counters["WEB_SOCKET_ERR_BACKEND_REJECT"], counters["WEB_SOCKET_ERR_HANDSHAKE"]), (1, 1));
+    // What is about a body has no place in an agreement.
+    let port = echo(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nTrailer: X\r\n\r\n",
+    );
+    let bfe = Bfe::start(&tree(port, r#""http/1.1""#));
+    let mut client = bfe.client();
+    client.send("GET / HTTP/1.1\r\nHost: ok\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    let head = String::from_utf8(client.read_until(b"\r\n\r\n")).unwrap();
+    assert!(head.contains("\r\nUpgrade: websocket\r\n") && !head.contains("Trailer"), "{head}");
+}

@@ -46,12 +46,15 @@ impl Decoder {
         self.state == State::Done
     }
 
-    /// The error for a peer that closes now.
+    /// The error for a peer that closes now, with what is left in the buffer. The reference takes data that end
+    /// early for the end of the body, and misses its trailer.
     #[must_use]
-    pub fn eof(&self) -> BodyError {
+    pub fn eof(&self, rest: &[u8]) -> BodyError {
         match self.state {
-            State::Data(_) | State::DataEnd => BodyError::UnexpectedEof,
-            State::Size | State::Trailer | State::Done => BodyError::UnexpectedEofTrailer,
+            State::Size => BodyError::UnexpectedEof,
+            State::DataEnd if !rest.is_empty() => BodyError::UnexpectedEof,
+            State::Trailer if rest.len() > 1 => BodyError::LongTrailer,
+            State::Data(_) | State::DataEnd | State::Trailer | State::Done => BodyError::UnexpectedEofTrailer,
         }
     }
 
@@ -138,7 +141,7 @@ fn trailer_len(buf: &[u8]) -> Result<Option<usize>, BodyError> {
     }
     let most = buf.get(..MAX_LINE).unwrap_or(buf);
     let Some(end) = memchr::memmem::find(most, b"\r\n\r\n") else {
-        return if buf.len() >= MAX_LINE { Err(BodyError::LineTooLong) } else { Ok(None) };
+        return if buf.len() >= MAX_LINE { Err(BodyError::LongTrailer) } else { Ok(None) };
     };
     let mut lines = most.get(..end).unwrap_or_default().split(|b| *b == b'\n');
     let is_field = |line: &[u8]| line.contains(&b':');
@@ -206,9 +209,25 @@ mod tests {
         assert!(matches!(decode(&[b'1'; 5000], 100), Err(BodyError::LineTooLong)));
         let trailer = |len: usize| [b"0\r\na: ", &b"b".repeat(len - 7)[..], b"\r\n\r\n"].concat();
         assert!(decode(&trailer(MAX_LINE), 100).unwrap().is_some());
-        assert!(matches!(decode(&trailer(MAX_LINE + 1), 100), Err(BodyError::LineTooLong)));
+        assert!(matches!(decode(&trailer(MAX_LINE + 1), 100), Err(BodyError::LongTrailer)));
         assert!(decode(&[&b"0\r\n"[..], &b"a:\r\n".repeat(600), b"\r\n"].concat(), 100).unwrap().is_some());
         // The end must be whole; what comes instead of it is waited for.
         assert!(decode(b"0\r\n\n", 100).unwrap().is_none());
+    }
+
+    #[test]
+    fn says_where_a_body_was_cut() {
+        let cut = |text: &[u8]| {
+            let (mut decoder, mut buf) = (Decoder::default(), BytesMut::from(text));
+            while let Ok(Decoded::Data(_)) = decoder.decode(&mut buf) {}
+            decoder.eof(&buf).to_string()
+        };
+        for text in [&b""[..], b"5", b"5\r\nhello\r", b"5\r\nhello\r\n"] {
+            assert_eq!(cut(text), "unexpected EOF", "{text:?}");
+        }
+        for text in [&b"5\r\n"[..], b"5\r\nhel", b"5\r\nhello", b"0\r\n", b"0\r\nX"] {
+            assert_eq!(cut(text), "http: unexpected EOF reading trailer", "{text:?}");
+        }
+        assert_eq!(cut(b"0\r\nX-T: 1\r\n"), "http: suspiciously long trailer after chunked body");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::quote::quoted;
 use crate::status::allows_body;
-use crate::{Header, Request, Response, Version};
+use crate::{Header, Request, Response, Version, canonical};
 
 /// Why the framing of a message was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +26,8 @@ pub enum FramingError {
     #[error("http: method cannot contain a Content-Length")]
     HeadWithBody,
     /// A `Trailer` header that names a field which frames messages.
-    #[error("bad trailer key")]
-    Trailer,
+    #[error("bad trailer key {0}")]
+    Trailer(String),
 }
 
 /// How the body of a message is framed.
@@ -226,7 +226,7 @@ fn check_trailer(header: &mut Header) -> Result<(), FramingError> {
         for name in line.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
             let framing: [&[u8]; 3] = [b"transfer-encoding", b"trailer", b"content-length"];
             if framing.iter().any(|f| name.eq_ignore_ascii_case(f)) {
-                return Err(FramingError::Trailer);
+                return Err(FramingError::Trailer(quoted(&canonical(name))));
             }
         }
     }

@@ -92,7 +92,10 @@ impl TransportError {
     pub(crate) fn of_request_body(error: &BodyError) -> Self {
         Self::WriteRequest {
             reason: error.to_string(),
-            client_timeout: matches!(error, BodyError::Timeout | BodyError::ClientGone),
+            client_timeout: matches!(
+                error,
+                BodyError::Timeout | BodyError::ClientGone | BodyError::Stream(_)
+            ),
             processing: matches!(error, BodyError::Processing(_)),
         }
     }

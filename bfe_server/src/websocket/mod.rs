@@ -10,7 +10,7 @@ mod stream;
 pub(crate) use stream::serve_stream;
 
 use crate::lease::Lease;
-use crate::state::{Active, count, of_connections, proxy_state as s};
+use crate::state::{Active, of_connections, proxy_state as s};
 use crate::tunnel::{self, Counters};
 use crate::worker::Worker;
 use bfe_basic::{Proto, Session};
@@ -144,9 +144,12 @@ fn agrees(response: &Response) -> bool {
 
 /// Passes a refusal on, and ends the connection.
 async fn relay(worker: &Worker, connection: Connection, mut response: Response) {
-    let sent = connection.send_response(&mut response, &options(worker, Origin::Backend)).await;
-    if sent.error.is_some() {
-        count(s::ERR_CLIENT_WRITE);
+    // A write that fails is not counted: the reference does not look at it.
+    if response.status < 200 {
+        // What is no agreement has no body either: bytes behind it would look like those of a tunnel.
+        let _ = connection.send_head(&response).await;
+    } else {
+        connection.send_response(&mut response, &options(worker, Origin::Backend)).await;
     }
     connection.close(None).await;
 }

@@ -1,7 +1,7 @@
 //! mod_access (modules-traffic 1).
 
 use super::{metric, wait_lines};
-use bfe_tests::{Backend, Bfe, Launch, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Launch, Reply, Step, Tree, wait_until};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
@@ -159,4 +159,41 @@ fn a_wrong_template_names_its_place() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let want = "mod_access.conf:4:1: Template.RequestTemplate: unknown item at \"$res_status\"";
     assert!(ended.stderr.contains(want), "{ended:?}");
+}
+
+/// In the words of the reference: what came of a head is looked at before its end is missed (lifecycle 9).
+#[test]
+fn life_58_words_for_responses_that_end_early() {
+    let cases = [
+        ("HTTP/1.1 100 Continue\r\n\r\n", "BK_READ_RESP_HEADER,ReadRespHeaderError: unexpected EOF"),
+        ("HTTP/1.1 200 OK\r\nX: 1", "BK_READ_RESP_HEADER,ReadRespHeaderError: EOF"),
+        ("HTTP/1.1 ", "BK_READ_RESP_HEADER,ReadRespHeaderError: malformed HTTP status code \\x22\\x22"),
+        (
+            "HTTP/1.1 200 OK\r\nTrailer: content-length\r\n\r\n",
+            "BK_READ_RESP_HEADER,ReadRespHeaderError: bad trailer key \\x22Content-Length\\x22",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+            "CLIENT_WRITE,http: unexpected EOF reading trailer",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "CLIENT_WRITE,unexpected EOF",
+        ),
+    ];
+    let backend = Backend::start(move |req| {
+        let number = req.line().trim_start_matches("GET /").trim_end_matches(" HTTP/1.1").parse::<usize>();
+        Reply::bytes(cases[number.unwrap()].0).then(Step::Close)
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let bfe = Bfe::start(&tree(&backend, &single(&path), "$req_uri $error", "S"));
+    for (i, (_, error)) in cases.iter().enumerate() {
+        let mut client = bfe.client();
+        client.send(format!("GET /{i} HTTP/1.1\r\nHost: ok\r\nConnection: close\r\n\r\n"));
+        client.read_to_end();
+        let lines = wait_lines(&path, 2 * i + 2);
+        let line = lines.iter().rfind(|line| *line != "S").unwrap();
+        assert_eq!(line.replace('"', "\\x22"), format!("/{i} {error}"));
+    }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// Waits for so many lines in a file, and gives all that there are.
-fn wait_lines(path: &Path, lines: usize) -> Vec<String> {
+pub(crate) fn wait_lines(path: &Path, lines: usize) -> Vec<String> {
     wait_for("lines of a log", || {
         let text = fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -102,7 +102,7 @@ impl Inner {
             match ready!(self.poll_fill(cx, BODY_BUFFER)) {
                 Ok(0) => {
                     let error = match &self.body {
-                        BodyState::Chunked(decoder) => decoder.eof(),
+                        BodyState::Chunked(decoder) => decoder.eof(&self.buf),
                         _ => BodyError::UnexpectedEof,
                     };
                     return Poll::Ready(Some(Err(error)));

@@ -282,7 +282,9 @@ impl BodyStream for Output {
                 Some(decoder) => match decoder.decode(&mut self.rest) {
                     Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(data))),
                     Ok(Decoded::End) => return Poll::Ready(None),
-                    Ok(Decoded::NeedMore) if self.ended => return Poll::Ready(Some(Err(decoder.eof()))),
+                    Ok(Decoded::NeedMore) if self.ended => {
+                        return Poll::Ready(Some(Err(decoder.eof(&self.rest))));
+                    }
                     Ok(Decoded::NeedMore) => {}
                     Err(e) => return Poll::Ready(Some(Err(e))),
                 },
