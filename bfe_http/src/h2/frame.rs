@@ -1,5 +1,7 @@
 //! Frames as bytes (RFC 9113, 4 and 6).
 
+use std::borrow::Cow;
+
 /// Bytes of the head of a frame.
 pub(super) const HEAD: usize = 9;
 /// Largest payload that a peer takes without having said so, and the largest that is sent.
@@ -51,6 +53,28 @@ pub(super) enum Code {
     Cancel = 8,
     Compression = 9,
     EnhanceYourCalm = 11,
+}
+
+/// What an error code is called (RFC 9113, 7).
+pub(super) fn code_name(code: u32) -> Cow<'static, str> {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    let name = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    name.map_or_else(|| Cow::Owned(format!("unknown error code {code:#x}")), |name| Cow::Borrowed(*name))
 }
 
 /// The head of a frame.

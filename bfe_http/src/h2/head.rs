@@ -140,7 +140,8 @@ impl<'a> Collector<'a> {
             return Err(Fault::Malformed);
         }
         let (url, request_uri) = if connects && protocol.is_empty() {
-            if self.scheme.is_some() || self.path.is_some() || authority.is_empty() {
+            // An empty one counts as none.
+            if !scheme.is_empty() || !path.is_empty() || authority.is_empty() {
                 return Err(Fault::Malformed);
             }
             (Url { host: authority.clone(), ..Url::default() }, authority.clone())
@@ -167,6 +168,7 @@ impl<'a> Collector<'a> {
         }
         let length = content_length(&header)?;
         let content_length = if ended { 0 } else { length.unwrap_or(-1) };
+        let has_content_length = header.get("Content-Length").is_some_and(|value| !value.is_empty());
         let request = Request {
             method,
             request_uri,
@@ -176,7 +178,7 @@ impl<'a> Collector<'a> {
             header,
             host,
             content_length,
-            has_content_length: length.is_some_and(|n| n >= 0),
+            has_content_length,
             body: Body::Empty,
             state: RequestState {
                 start_time: Some(Instant::now()),

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -91,7 +91,9 @@ impl StreamExchange {
                     }
                     Event::Body(Some(Ok(piece))) => held = join(held, piece),
                     Event::Flush => break,
-                    Event::Closed(why) => return Err(self.lose(why, options)),
+                    Event::Closed(why) => {
+                        return self.lose(why, &held, body, (0, declared(&res.header)), options);
+                    }
                 }
                 if held.len() > BUFFER {
                     break;
@@ -99,8 +101,10 @@ impl StreamExchange {
             }
         }
         let known = Known { first: &held, complete: false, is_head: self.is_head };
-        self.push_head(res.status, &res.header, &known, self.is_head)?;
         let limit = declared(&res.header);
+        if let Err(why) = self.push_head(res.status, &res.header, &known, self.is_head) {
+            return self.lose(why, &held, body, (0, limit), options);
+        }
         if self.is_head {
             self.rest.borrow_mut().ended = true;
             held = Bytes::new();
@@ -126,14 +130,24 @@ impl StreamExchange {
             let event = match ready {
                 Poll::Ready(next) => Event::Body(next),
                 Poll::Pending => {
-                    if immediate {
-                        self.data(held, options).await?;
+                    if immediate && let Err(why) = self.data(held).await {
+                        let sent = total - held.len() as u64;
+                        return self.lose(why, held, body, (sent, limit), options);
                     }
                     self.event(body, options.flush, timer, !held.is_empty()).await
                 }
             };
             match event {
                 Event::Body(None) => {
+                    // Only what the client takes now can wait for the end of the request: the reference has
+                    // not finished a request whose response is stuck.
+                    if (immediate || held.len() > BUFFER)
+                        && !self.fits(held)
+                        && let Err(why) = self.data(held).await
+                    {
+                        let sent = total - held.len() as u64;
+                        return self.lose(why, held, &mut Body::Empty, (sent, None), options);
+                    }
                     self.rest.borrow_mut().trailers = body.take_trailers();
                     return Ok(());
                 }
@@ -147,12 +161,24 @@ impl StreamExchange {
                     if !immediate && held.len() + piece.len() <= BUFFER {
                         *held = join(std::mem::take(held), piece);
                     } else {
-                        self.data(held, options).await?;
+                        if let Err(why) = self.data(held).await {
+                            let sent = total - (held.len() + piece.len()) as u64;
+                            let held = join(std::mem::take(held), piece);
+                            return self.lose(why, &held, body, (sent, limit), options);
+                        }
                         *held = piece;
                     }
                 }
-                Event::Flush => self.data(held, options).await?,
-                Event::Closed(why) => return Err(self.lose(why, options)),
+                Event::Flush => {
+                    if let Err(why) = self.data(held).await {
+                        let sent = total - held.len() as u64;
+                        return self.lose(why, held, body, (sent, limit), options);
+                    }
+                }
+                Event::Closed(why) => {
+                    let sent = total - held.len() as u64;
+                    return self.lose(why, held, body, (sent, limit), options);
+                }
             }
         }
     }
@@ -195,34 +221,66 @@ impl StreamExchange {
         event
     }
 
-    fn push_head(&self, status: u16, header: &Header, known: &Known<'_>, end: bool) -> Result<(), SendError> {
+    fn push_head(&self, status: u16, header: &Header, known: &Known<'_>, end: bool) -> Result<(), Why> {
         let mut inner = self.inner.borrow_mut();
-        if inner.streams.get(&self.id).is_none_or(super::stream::StreamState::is_closed) {
-            self.rest.borrow_mut().lost = true;
-            return Err(stream_closed());
+        match inner.streams.get(&self.id).map(|s| s.phase) {
+            Some(Phase::Open | Phase::Ended) => {}
+            Some(Phase::Closed(why)) => return Err(why),
+            None => return Err(Why::Gone),
         }
         inner.push_response(self.id, status, header, known, end);
         Ok(())
     }
 
     /// Sends what is held.
-    async fn data(&self, held: &mut Bytes, options: &SendOptions) -> Result<(), SendError> {
+    async fn data(&self, held: &mut Bytes) -> Result<(), Why> {
         if held.is_empty() {
             return Ok(());
         }
-        poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, held, false))
-            .await
-            .map_err(|why| self.lose(why, options))
+        poll_fn(|cx| self.inner.borrow_mut().poll_data(cx, self.id, held, false)).await
     }
 
-    /// The stream is over before its response was.
-    fn lose(&self, why: Why, options: &SendOptions) -> SendError {
+    /// Whether the client takes that much now.
+    fn fits(&self, held: &Bytes) -> bool {
+        let inner = self.inner.borrow();
+        let bytes = i64::try_from(held.len()).unwrap_or(i64::MAX);
+        inner.send_window >= bytes && inner.streams.get(&self.id).is_some_and(|s| s.send_window >= bytes)
+    }
+
+    /// The stream is over before its response was: `sent` bytes of the body are with the client, of as many as are
+    /// `declared`; those in `unsent` are not, nor is what the body still has.
+    ///
+    /// The reference writes into a buffer, and does not look at what becomes of the last of it: a response whose
+    /// rest fits in there has been sent as far as it knows.
+    fn lose(
+        &self,
+        why: Why,
+        unsent: &Bytes,
+        body: &mut Body,
+        (sent, declared): (u64, Option<u64>),
+        options: &SendOptions,
+    ) -> Result<(), SendError> {
         self.rest.borrow_mut().lost = true;
-        if why == Why::Gone && options.cancel_on_close {
-            SendError::Body(BodyError::ClientGone)
-        } else {
-            stream_closed()
+        if self.is_head {
+            return Ok(());
         }
+        let mut left = unsent.len();
+        let mut cx = Context::from_waker(Waker::noop());
+        while left <= BUFFER {
+            match body.poll_data(&mut cx) {
+                Poll::Ready(None) => return Ok(()),
+                Poll::Ready(Some(Ok(piece))) => left += piece.len(),
+                Poll::Ready(Some(Err(e))) => return Err(SendError::Body(e)),
+                Poll::Pending if why == Why::Gone && options.cancel_on_close => {
+                    return Err(SendError::Body(BodyError::ClientGone));
+                }
+                Poll::Pending if declared.is_some_and(|all| all.saturating_sub(sent) <= BUFFER as u64) => {
+                    return Ok(());
+                }
+                Poll::Pending => break,
+            }
+        }
+        Err(SendError::Write(io::Error::other("http2: stream closed")))
     }
 
     /// Sends what waited for the end of the request; with `close` without an end of the stream.
@@ -324,10 +382,6 @@ impl Inner {
             Some(Phase::Closed(_)) | None => {}
         }
     }
-}
-
-fn stream_closed() -> SendError {
-    SendError::Write(io::Error::other("http2: stream closed"))
 }
 
 fn soon(interval: Duration) -> Instant {

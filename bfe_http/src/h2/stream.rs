@@ -1,7 +1,7 @@
 //! A stream: its windows, and the body of its request.
 
 use super::connection::Inner;
-use super::frame::Code;
+use super::frame::{self, Code};
 use super::wire::Event;
 use crate::{BodyError, BodyStream};
 use bytes::{Bytes, BytesMut};
@@ -55,6 +55,10 @@ pub(super) struct StreamState {
     pub(super) continue_due: bool,
     /// Trailers came.
     pub(super) trailers: bool,
+    /// The code that the stream was reset with, by the client or by us.
+    pub(super) reset_code: Option<u32>,
+    /// What was wrong with what the client sent, for the log.
+    pub(super) refused: &'static str,
     /// The client speaks another protocol on it, or wants to.
     pub(super) is_tunnel: bool,
     /// What wakes the task.
@@ -74,6 +78,8 @@ impl StreamState {
             read: 0,
             continue_due: false,
             trailers: false,
+            reset_code: None,
+            refused: "malformed frame",
             is_tunnel: false,
             waker: Waker::noop().clone(),
         }
@@ -83,6 +89,26 @@ impl StreamState {
         matches!(self.phase, Phase::Closed(_))
     }
 
+    /// Why the body of a stream that is over ends before its time, in the words of the reference.
+    fn cut(&self, id: u32, why: Why) -> BodyError {
+        let late = match why {
+            Why::Refused => {
+                return BodyError::Io(io::Error::other(match self.declared {
+                    Some(declared) if self.received > declared => {
+                        format!("sender tried to send more than declared Content-Length of {declared} bytes")
+                    }
+                    _ => reset_text(id, self.reset_code.unwrap_or(Code::Protocol as u32), self.refused),
+                }));
+            }
+            Why::Timeout => {
+                return BodyError::Stream(reset_text(id, Code::Protocol as u32, "read stream timeout"));
+            }
+            Why::Gone => self.reset_code.map(|code| reset_text(id, code, "stream reset by peer")),
+            Why::Done => None,
+        };
+        BodyError::Stream(late.unwrap_or_else(|| "client disconnected".to_owned()))
+    }
+
     pub(super) fn wake(&self) {
         self.waker.wake_by_ref();
     }
@@ -90,6 +116,11 @@ impl StreamState {
     pub(super) fn wait(&mut self, cx: &Context<'_>) {
         self.waker.clone_from(cx.waker());
     }
+}
+
+/// What the reference says of a stream that was reset.
+fn reset_text(id: u32, code: u32, reason: &str) -> String {
+    format!("stream error: stream ID {id}; {}; {reason}", frame::code_name(code))
 }
 
 /// The body of a request as a stream.
@@ -121,19 +152,24 @@ impl Inner {
             return self.poll_body(cx, id);
         }
         if let Phase::Closed(why) = stream.phase {
-            return Poll::Ready(Some(Err(match why {
-                Why::Timeout => BodyError::Timeout,
-                Why::Refused => BodyError::Io(io::Error::other("stream error: PROTOCOL_ERROR")),
-                Why::Gone | Why::Done => BodyError::ClientGone,
-            })));
+            // Nothing is missing of a body that was announced to be empty: the request goes on, as with the
+            // reference.
+            let cut = stream.declared != Some(0);
+            return Poll::Ready(cut.then(|| Err(stream.cut(id, why))));
         }
         if stream.body.is_empty() {
             if stream.phase == Phase::Open {
                 stream.wait(cx);
                 return Poll::Pending;
             }
-            let short = stream.declared.is_some_and(|declared| declared != stream.received);
-            return Poll::Ready(short.then_some(Err(BodyError::UnexpectedEof)));
+            let short = stream.declared.filter(|declared| *declared != stream.received).map(|declared| {
+                let received = stream.received;
+                let text = format!(
+                    "request declared a Content-Length of {declared} but only wrote {received} bytes"
+                );
+                Err(BodyError::Io(io::Error::other(text)))
+            });
+            return Poll::Ready(short);
         }
         let piece = stream.body.split().freeze();
         stream.read += piece.len() as u64;
@@ -175,8 +211,11 @@ impl Inner {
     /// Tells the client that a stream is over, and why. To break the rules of a request that is under way costs
     /// the client as much as a reset of its own.
     pub(super) fn reset(&mut self, id: u32, code: Code, why: Why) {
-        if why == Why::Refused && self.streams.get(&id).is_some_and(|s| !s.is_closed()) {
-            self.provoked |= !self.resets.take();
+        if let Some(stream) = self.streams.get_mut(&id).filter(|s| !s.is_closed()) {
+            stream.reset_code = Some(code as u32);
+            if why == Why::Refused {
+                self.provoked |= !self.resets.take();
+            }
         }
         self.push_reset(id, code);
         self.wake_writer();

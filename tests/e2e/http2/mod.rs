@@ -1,6 +1,7 @@
 //! HTTP/2 on the HTTPS port: other people's clients, floods, what a client may put into a request,
 //! and WebSocket.
 
+mod accounting;
 mod floods;
 mod peers;
 mod streams;

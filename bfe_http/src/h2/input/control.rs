@@ -23,12 +23,13 @@ impl Inner {
         if self.pings.take() { Ok(()) } else { Err(Fail::Calm) }
     }
 
-    pub(super) fn rst_stream(&mut self, head: &Head) -> Result<(), Fail> {
+    pub(super) fn rst_stream(&mut self, head: &Head, payload: &[u8]) -> Result<(), Fail> {
         count(http2_state::H2_ERR_GOT_RESET);
         if head.stream > self.last_stream {
             return if self.going_away { Ok(()) } else { Err(PROTOCOL) };
         }
-        if self.streams.get(&head.stream).is_some_and(|s| !s.is_closed()) {
+        if let Some(stream) = self.streams.get_mut(&head.stream).filter(|s| !s.is_closed()) {
+            stream.reset_code = payload.first_chunk().map(|code| u32::from_be_bytes(*code));
             self.close_stream(head.stream, Why::Gone);
             if !self.resets.take() {
                 return Err(Fail::Calm);

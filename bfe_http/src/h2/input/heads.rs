@@ -95,6 +95,12 @@ impl Inner {
             }
             _ => {}
         }
+        if fields.fault.is_none() {
+            // Whatever becomes of it: trailers count, too, and requests that are refused later.
+            let counters = http2_state::group();
+            counters.add(http2_state::H2_REQ_HEADER_ORIGINAL_SIZE, fields.size as u64);
+            counters.add(http2_state::H2_REQ_HEADER_COMPRESS_SIZE, block.len() as u64);
+        }
         let sound = fields.fault.is_none() && !selfish;
         if id > self.last_stream && self.going_away {
             return Ok(Step::Next);
@@ -103,19 +109,20 @@ impl Inner {
             return Err(PROTOCOL);
         }
         if id <= self.last_stream {
-            let is_trailers = sound && ends && fields.is_trailers();
-            return self.late_block(id, is_trailers);
+            let fault = match (sound, ends, fields.is_trailers()) {
+                (true, true, true) => None,
+                (true, true, false) => Some("MetaHeadersFrame for trailer without fields"),
+                (true, false, _) => Some("MetaHeadersFrame for trailer without END_STREAM flag"),
+                (false, ..) => Some("malformed trailer"),
+            };
+            return self.late_block(id, fault);
         }
-        let size = fields.size;
         let request = if sound { fields.request(ends) } else { Err(Fault::Malformed) };
         self.last_stream = id;
         let Ok(Parts { request, expects, protocol }) = request else {
             self.refuse_stream(id);
             return Ok(Step::Next);
         };
-        let counters = http2_state::group();
-        counters.add(http2_state::H2_REQ_HEADER_ORIGINAL_SIZE, size as u64);
-        counters.add(http2_state::H2_REQ_HEADER_COMPRESS_SIZE, block.len() as u64);
         if self.open >= self.settings.max_streams {
             count(http2_state::H2_ERR_MAX_STREAM_PER_CONN);
             return Err(Fail::Silent);
@@ -154,16 +161,18 @@ impl Inner {
         }
     }
 
-    /// A header block of a stream that has begun: trailers, or something wrong.
-    pub(super) fn late_block(&mut self, id: u32, is_trailers: bool) -> Result<Step, Fail> {
+    /// A header block of a stream that has begun: trailers, or something wrong; with what is wrong with it as
+    /// trailers.
+    pub(super) fn late_block(&mut self, id: u32, fault: Option<&'static str>) -> Result<Step, Fail> {
         let was_there = self.was_there(id);
         match self.streams.get_mut(&id).map(|s| (s.phase, s)) {
             Some((Phase::Open, stream)) => {
                 stream.trailers = true;
                 // Nothing but data goes through a tunnel (RFC 9113, 8.5).
-                if is_trailers && !stream.is_tunnel {
+                if fault.is_none() && !stream.is_tunnel {
                     self.end_body(id);
                 } else {
+                    stream.refused = fault.unwrap_or(stream.refused);
                     self.reset(id, Code::Protocol, Why::Refused);
                 }
             }

@@ -67,7 +67,7 @@ impl Inner {
             kind::HEADERS => return self.headers(&head, payload),
             kind::CONTINUATION => return self.continuation(&head, &payload),
             kind::PRIORITY => self.priority(&head, &payload)?,
-            kind::RST_STREAM => self.rst_stream(&head)?,
+            kind::RST_STREAM => self.rst_stream(&head, &payload)?,
             kind::SETTINGS => self.settings(&head, &payload)?,
             kind::PING => self.ping(&head, &payload)?,
             kind::WINDOW_UPDATE => self.window_update(&head, &payload)?,
