@@ -289,6 +289,12 @@ pub(super) fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
         std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(i64::MAX)
     } else if first == b"-1" {
         -1
+    } else if let [b'-', negative @ ..] = first
+        && negative.iter().all(u8::is_ascii_digit)
+        && negative.iter().any(|b| *b != b'0')
+    {
+        // The reference fails each such request, once its body has come or not.
+        return Err(Fault::Malformed);
     } else {
         0
     };

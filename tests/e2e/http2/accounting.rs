@@ -95,7 +95,7 @@ fn life_94_what_a_content_length_says() {
     // Of an empty body nothing can be missing, whatever becomes of its stream.
     client.send([frame(1, 4, 1, &block(&post("/open", Some("0")))), frame(0, 0, 1, b"x")].concat());
     assert_eq!(client.find(|f| f.stream == 1 && f.kind == 3).map(|f| f.code()), Some(1));
-    backend.wait_requests(1);
+    assert_eq!(backend.wait_requests(1).line(), "POST /open HTTP/1.1");
     // An empty text is no length, and one that is no number is 0.
     for (id, length) in [(3, ""), (5, "-1"), (7, "x")] {
         client.request(id, &post("/ended", Some(length)));
@@ -105,6 +105,8 @@ fn life_94_what_a_content_length_says() {
         backend.requests().iter().map(|r| r.header("Content-Length").map(str::to_owned)).collect();
     let zero = Some("0".to_owned());
     assert_eq!(told, [zero.clone(), None, zero.clone(), zero]);
+    client.request(9, &post("/negative", Some("-5")));
+    assert_eq!(client.find(|f| f.stream == 9 && f.kind == 3).map(|f| f.code()), Some(1));
     drop(client);
     bfe.wait_idle();
 }
