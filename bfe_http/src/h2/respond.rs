@@ -266,7 +266,7 @@ impl StreamExchange {
         }
         let mut left = unsent.len();
         let mut cx = Context::from_waker(Waker::noop());
-        while left <= BUFFER {
+        while left < BUFFER {
             match body.poll_data(&mut cx) {
                 Poll::Ready(None) => return Ok(()),
                 Poll::Ready(Some(Ok(piece))) => left += piece.len(),
@@ -274,7 +274,7 @@ impl StreamExchange {
                 Poll::Pending if why == Why::Gone && options.cancel_on_close => {
                     return Err(SendError::Body(BodyError::ClientGone));
                 }
-                Poll::Pending if declared.is_some_and(|all| all.saturating_sub(sent) <= BUFFER as u64) => {
+                Poll::Pending if declared.is_some_and(|all| all.saturating_sub(sent) < BUFFER as u64) => {
                     return Ok(());
                 }
                 Poll::Pending => break,
