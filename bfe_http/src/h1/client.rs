@@ -242,7 +242,11 @@ pub async fn upgrade(
 /// What is wrong with a head that ends early, as far as it came.
 fn damage(head: &[u8]) -> Option<String> {
     let whole = [head.strip_suffix(b"\r").unwrap_or(head), b"\r\n\r\n"].concat();
-    if head.is_empty() { None } else { head::parse_response(whole[..].into()).err().map(|e| e.to_string()) }
+    if head.is_empty() {
+        None
+    } else {
+        head::parse_response(BytesMut::from(&whole[..])).err().map(|e| e.to_string())
+    }
 }
 
 /// Sends a request, and reads the head of the answer. Says also whether the request is still being sent.
@@ -299,6 +303,7 @@ impl BackendConn {
         }
         loop {
             if !self.buf.is_empty() {
+                let new = self.scanned;
                 let found = lines::find_end(&self.buf, &mut self.scanned);
                 if found.map_or(self.buf.len(), |head| head.len()) > MAX_HEAD {
                     let error = TransportError::ReadResponseHead("response head too large".into());
@@ -308,9 +313,9 @@ impl BackendConn {
                     self.scanned = 0;
                     return Poll::Ready(Ok(head.cut(&mut self.buf)));
                 }
-                // What is no response need not be waited for.
-                let line = memchr::memchr(b'\n', &self.buf).and_then(|lf| self.buf.get(..=lf));
-                if let Some(why) = line.and_then(damage) {
+                // What is no response need not be waited for. One look at the first line is enough.
+                let lf = memchr::memchr(b'\n', &self.buf).filter(|lf| *lf >= new);
+                if let Some(why) = lf.and_then(|lf| damage(self.buf.get(..=lf)?)) {
                     return Poll::Ready(Err(TransportError::ReadResponseHead(why)));
                 }
             }
