@@ -22,8 +22,8 @@ pub enum BodyError {
     #[error("malformed chunked encoding")]
     MalformedChunk,
     /// A line of the trailer is no field.
-    #[error("malformed MIME header line")]
-    MalformedTrailer,
+    #[error("malformed MIME header line: {0}")]
+    MalformedTrailer(String),
     /// Chunk size line or trailer too long.
     #[error("header line too long")]
     LineTooLong,

@@ -1,5 +1,6 @@
 //! The chunked transfer coding, decoded (lifecycle 5.3).
 
+use super::head::printable;
 use crate::BodyError;
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -143,16 +144,14 @@ fn trailer_len(buf: &[u8]) -> Result<Option<usize>, BodyError> {
     let Some(end) = memchr::memmem::find(most, b"\r\n\r\n") else {
         return if buf.len() >= MAX_LINE { Err(BodyError::LongTrailer) } else { Ok(None) };
     };
-    let mut lines = most.get(..end).unwrap_or_default().split(|b| *b == b'\n');
+    let mut lines = most.get(..end).unwrap_or_default().split(|b| *b == b'\n').enumerate();
     let is_field = |line: &[u8]| line.contains(&b':');
     // It goes on with the field of the line before it, so that the first cannot be one.
     let goes_on = |line: &[u8]| matches!(line.first(), Some(b' ' | b'\t'));
-    if lines.next().is_some_and(|line| is_field(line) && !goes_on(line))
-        && lines.all(|line| is_field(line) || goes_on(line))
-    {
-        Ok(Some(end + 4))
-    } else {
-        Err(BodyError::MalformedTrailer)
+    let sound = |number: usize, line: &[u8]| if goes_on(line) { number > 0 } else { is_field(line) };
+    match lines.find(|(number, line)| !sound(*number, line)) {
+        Some((_, line)) => Err(BodyError::MalformedTrailer(printable(line.trim_ascii_end()))),
+        None => Ok(Some(end + 4)),
     }
 }
 
@@ -213,6 +212,14 @@ mod tests {
         assert!(decode(&[&b"0\r\n"[..], &b"a:\r\n".repeat(600), b"\r\n"].concat(), 100).unwrap().is_some());
         // The end must be whole; what comes instead of it is waited for.
         assert!(decode(b"0\r\n\n", 100).unwrap().is_none());
+    }
+
+    #[test]
+    fn says_which_line_of_a_trailer_is_no_field() {
+        for (trailer, line) in [("bad\r\nA: b", "bad"), ("A: b\r\n c\r\nbad ", "bad"), (" A: b", " A: b")] {
+            let error = decode(format!("0\r\n{trailer}\r\n\r\n").as_bytes(), 100).unwrap_err();
+            assert_eq!(error.to_string(), format!("malformed MIME header line: {line}"), "{trailer:?}");
+        }
     }
 
     #[test]

@@ -300,8 +300,8 @@ fn range(start: usize, len: usize) -> (u32, u32) {
     (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(len).unwrap_or(0))
 }
 
-/// Text of a client for a message: short, and without control characters.
-fn printable(text: &[u8]) -> String {
+/// Text of a peer for a message: short, and without control characters.
+pub(super) fn printable(text: &[u8]) -> String {
     const SHOWN: usize = 120;
     let mut shown = String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text)).into_owned();
     shown.retain(|c| !c.is_control());
