@@ -214,11 +214,11 @@ fn parse_fields(
         if line.is_empty() {
             break;
         }
-        let refuse = || Err(HeadError::Field(printable(line)));
+        let refused = |line| Err(HeadError::Field(printable(line)));
         let mut start = at;
         if matches!(line, [b' ' | b'\t', ..]) {
             if strictness == Strictness::Request {
-                return refuse();
+                return refused(line);
             }
             if let Some((value, len)) = header.last_wire_value() {
                 unfold(head, value, len, at, lf);
@@ -233,7 +233,7 @@ fn parse_fields(
             }
         }
         let line = line.get(start - at..).unwrap_or_default();
-        let Some((name_len, name)) = scan_name(line) else { return refuse() };
+        let Some((name_len, name)) = scan_name(line) else { return refused(line) };
         let raw_value = line.get(name_len + 1..).unwrap_or_default();
         let lead = leading_blanks(raw_value);
         let tail = raw_value.iter().rposition(|b| !blank(*b)).map_or(lead, |i| i + 1);
@@ -241,7 +241,7 @@ fn parse_fields(
             && (name.has_blank()
                 || !lines.are_sound() && !is_value(raw_value.get(lead..tail).unwrap_or_default()))
         {
-            return refuse();
+            return refused(line);
         }
         at = lf + 1;
         if name_len == 0 {
@@ -279,7 +279,7 @@ fn leading_blanks(text: &[u8]) -> usize {
 /// one blank.
 fn unfold(head: &mut BytesMut, start: u32, value_len: &mut u32, line_start: usize, line_end: usize) {
     let line = head.get(line_start..line_end).unwrap_or_default();
-    let lead = line.iter().position(|b| !blank(*b)).unwrap_or(line.len());
+    let lead = leading_blanks(line);
     let tail = line.iter().rposition(|b| !blank(*b) && *b != b'\r').map_or(lead, |i| i + 1);
     let more = line_start + lead..line_start + tail;
     let value_end = start as usize + *value_len as usize;
