@@ -241,12 +241,12 @@ pub async fn upgrade(
 
 /// What is wrong with a head that ends early, as far as it came.
 fn damage(head: &[u8]) -> Option<String> {
-    let whole = [head.strip_suffix(b"\r").unwrap_or(head), b"\r\n\r\n"].concat();
     if head.is_empty() {
-        None
-    } else {
-        head::parse_response(BytesMut::from(&whole[..])).err().map(|e| e.to_string())
+        return None;
     }
+    let mut whole = BytesMut::from(head.strip_suffix(b"\r").unwrap_or(head));
+    whole.extend_from_slice(b"\r\n\r\n");
+    head::parse_response(whole).err().map(|e| e.to_string())
 }
 
 /// Sends a request, and reads the head of the answer. Says also whether the request is still being sent.

@@ -2,7 +2,7 @@
 //! in them that has to be looked at more closely.
 
 use crate::bytes_of_word;
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 /// Lines whose ends are remembered; a head with more is parsed a little slower.
 const REMEMBERED: usize = 32;
@@ -134,7 +134,7 @@ impl Lines {
     /// Takes the head out of the buffer at whose start it was found.
     #[must_use]
     pub fn cut(self, buf: &mut BytesMut) -> RawHead {
-        RawHead { bytes: buf.split_to(self.len.min(buf.remaining())), lines: self }
+        RawHead { bytes: buf.split_to(self.len.min(buf.len())), lines: self }
     }
 }
 

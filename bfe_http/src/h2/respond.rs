@@ -45,6 +45,19 @@ enum Event {
     Closed(Why),
 }
 
+/// Why a body is not passed on to its end.
+enum Stop {
+    Failed(SendError),
+    /// The stream is over.
+    Lost(Why),
+}
+
+impl From<Why> for Stop {
+    fn from(why: Why) -> Self {
+        Self::Lost(why)
+    }
+}
+
 impl StreamExchange {
     /// Sends a response, up to its last piece. Its body is used up; status and header stay.
     pub(super) async fn send_response(&self, res: &mut Response, options: &SendOptions) -> Sent {
@@ -123,16 +136,35 @@ impl StreamExchange {
         timer: &mut Option<Pin<Box<Sleep>>>,
         (status, limit): (u16, Option<u64>),
     ) -> Result<(), SendError> {
-        let immediate = options.flush == FlushPolicy::Immediate;
         let mut total = held.len() as u64;
+        match self.pass_on(held, body, options, timer, (status, limit), &mut total).await {
+            Err(Stop::Lost(why)) => {
+                let sent = total - held.len() as u64;
+                self.lose(why, held, body, (sent, limit), options)
+            }
+            Err(Stop::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Does what [`StreamExchange::copy`] is for as long as there is a stream; `total` counts the bytes of the body.
+    async fn pass_on(
+        &self,
+        held: &mut Bytes,
+        body: &mut Body,
+        options: &SendOptions,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        (status, limit): (u16, Option<u64>),
+        total: &mut u64,
+    ) -> Result<(), Stop> {
+        let immediate = options.flush == FlushPolicy::Immediate;
         loop {
             let ready = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
             let event = match ready {
                 Poll::Ready(next) => Event::Body(next),
                 Poll::Pending => {
-                    if immediate && let Err(why) = self.data(held).await {
-                        let sent = total - held.len() as u64;
-                        return self.lose(why, held, body, (sent, limit), options);
+                    if immediate {
+                        self.data(held).await?;
                     }
                     self.event(body, options.flush, timer, !held.is_empty()).await
                 }
@@ -141,44 +173,32 @@ impl StreamExchange {
                 Event::Body(None) => {
                     // Only what the client takes now can wait for the end of the request: the reference has
                     // not finished a request whose response is stuck.
-                    if (immediate || held.len() > BUFFER)
-                        && !self.fits(held)
-                        && let Err(why) = self.data(held).await
-                    {
-                        let sent = total - held.len() as u64;
-                        return self.lose(why, held, &mut Body::Empty, (sent, None), options);
+                    let trailers = body.take_trailers();
+                    // There is no more of it to be looked for.
+                    *body = Body::Empty;
+                    if (immediate || held.len() > BUFFER) && !self.fits(held) {
+                        self.data(held).await?;
                     }
-                    self.rest.borrow_mut().trailers = body.take_trailers();
+                    self.rest.borrow_mut().trailers = trailers;
                     return Ok(());
                 }
-                Event::Body(Some(Err(e))) => return Err(SendError::Body(e)),
+                Event::Body(Some(Err(e))) => return Err(Stop::Failed(SendError::Body(e))),
                 Event::Body(Some(Ok(_))) if self.is_head => {}
                 Event::Body(Some(Ok(piece))) => {
-                    total += piece.len() as u64;
-                    if !allows_body(status) || limit.is_some_and(|limit| total > limit) {
-                        return Err(SendError::TooLong);
+                    *total += piece.len() as u64;
+                    if !allows_body(status) || limit.is_some_and(|limit| *total > limit) {
+                        return Err(Stop::Failed(SendError::TooLong));
                     }
                     if !immediate && held.len() + piece.len() <= BUFFER {
                         *held = join(std::mem::take(held), piece);
                     } else {
-                        if let Err(why) = self.data(held).await {
-                            let sent = total - (held.len() + piece.len()) as u64;
-                            let held = join(std::mem::take(held), piece);
-                            return self.lose(why, &held, body, (sent, limit), options);
-                        }
-                        *held = piece;
+                        let passed = self.data(held).await;
+                        *held = join(std::mem::take(held), piece);
+                        passed?;
                     }
                 }
-                Event::Flush => {
-                    if let Err(why) = self.data(held).await {
-                        let sent = total - held.len() as u64;
-                        return self.lose(why, held, body, (sent, limit), options);
-                    }
-                }
-                Event::Closed(why) => {
-                    let sent = total - held.len() as u64;
-                    return self.lose(why, held, body, (sent, limit), options);
-                }
+                Event::Flush => self.data(held).await?,
+                Event::Closed(why) => return Err(Stop::Lost(why)),
             }
         }
     }

@@ -173,7 +173,7 @@ impl Header {
             return self.add(name, value);
         };
         let mut at = 0;
-        self.retain_fields(|field, _| {
+        self.retain(|field, _| {
             let keep = at <= first || field != &*name;
             at += 1;
             keep
@@ -197,16 +197,12 @@ impl Header {
             return false;
         }
         let before = self.fields.len();
-        self.retain_fields(|field, _| field != name);
+        self.retain(|field, _| field != name);
         before != self.fields.len()
     }
 
     /// Keeps the fields for which `keep(name, value)` is true.
-    pub fn retain(&mut self, keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        self.retain_fields(keep);
-    }
-
-    fn retain_fields(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
         let (head, owned) = (&self.head, &self.owned);
         self.fields.retain(|f| keep(f.name.of(head, owned), f.value.of(head, owned)));
     }

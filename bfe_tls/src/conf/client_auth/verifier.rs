@@ -75,6 +75,12 @@ impl RuleVerifier {
         Self { certs, anchors, bounds, subjects, revoked, provider }
     }
 
+    /// A certificate that is none of the revoked.
+    fn unrevoked<'c>(&self, der: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Error> {
+        let (_, cert) = x509_parser::parse_x509_certificate(der).map_err(|_| BAD)?;
+        if self.revoked.contains(&cert) { Err(CertificateError::Revoked.into()) } else { Ok(cert) }
+    }
+
     /// Whether a chain leads from the client's certificate to one of the set.
     fn leads_to_anchor(
         &self,
@@ -126,13 +132,10 @@ impl ClientCertVerifier for RuleVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        for der in std::iter::once(end_entity).chain(intermediates) {
-            let (_, cert) = x509_parser::parse_x509_certificate(der).map_err(|_| BAD)?;
-            if self.revoked.contains(&cert) {
-                return Err(CertificateError::Revoked.into());
-            }
+        let leaf = self.unrevoked(end_entity)?;
+        for der in intermediates {
+            self.unrevoked(der)?;
         }
-        let (_, leaf) = x509_parser::parse_x509_certificate(end_entity).map_err(|_| BAD)?;
         let not_for_clients = || Error::General(NOT_FOR_CLIENTS.into());
         match self.leads_to_anchor(end_entity, intermediates, now) {
             Ok(()) => {}
