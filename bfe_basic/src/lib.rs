@@ -4,6 +4,7 @@
 //! want to know of its way through the proxy.
 
 pub mod action;
+pub mod ai;
 pub mod condition;
 pub mod conf;
 mod context;

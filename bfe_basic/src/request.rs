@@ -1,5 +1,6 @@
 //! A request on its way through the proxy.
 
+use crate::ai::AiInfo;
 use crate::request_cache::{BodyPeek, RequestCache};
 use crate::{Context, ErrorCode, Name, RequestStat, Session};
 use bfe_http::{Header, Response};
@@ -91,6 +92,8 @@ pub struct Request {
     pub is_sse: bool,
     /// 500 or the code of a redirect where the pipeline answered itself; else 0 (lifecycle 2.2).
     pub bfe_status_code: u16,
+    /// What the AI gateway knows; `None` where it is off.
+    pub ai: Option<Box<AiInfo>>,
     /// What modules leave here.
     pub context: Context,
     /// The start of the request body, once a condition has asked for it.
@@ -121,6 +124,7 @@ impl Request {
             retry_time: 0,
             is_sse: false,
             bfe_status_code: 0,
+            ai: None,
             context: Context::default(),
             body_peek: BodyPeek::Unread,
             cache: RequestCache::default(),

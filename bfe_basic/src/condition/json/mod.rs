@@ -16,6 +16,11 @@ mod wildcard;
 
 use std::borrow::Cow;
 
+/// Writes a text as a JSON string, with what is special in HTML escaped, and `\ufffd` for each byte that is no UTF-8.
+pub fn quote(text: &[u8], out: &mut Vec<u8>) {
+    string::quote(text, out);
+}
+
 /// How deep paths, and the documents that modifiers reshape, may nest. What is deeper has no result.
 const MAX_DEPTH: usize = 128;
 
