@@ -34,6 +34,7 @@ pub mod mod_tag;
 pub mod mod_tcp_keepalive;
 pub mod mod_trace;
 pub mod mod_trust_clientip;
+pub mod mod_unified_waf;
 pub mod mod_userid;
 pub mod mod_waf;
 pub mod module_conf;
@@ -78,6 +79,7 @@ pub fn registry() -> Registry {
     registry.add(mod_key_log::ModuleKeyLog);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
+    registry.add(mod_unified_waf::ModuleUnifiedWaf);
     registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry

@@ -5,6 +5,7 @@
 use super::{Kind, Pool, Transport, TransportConf, TransportError};
 use crate::h1::client::{Outgoing, round_trip};
 use crate::{Body, Response};
+use bytes::Bytes;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,22 +31,36 @@ impl SideClient {
     /// For a server at `addr`, host and port. No limit on time is set here: the caller has to.
     #[must_use]
     pub fn new(kind: Kind, addr: &str) -> Self {
+        Self::with_limits(kind, addr, None, MAX_IDLE)
+    }
+
+    /// The same with a limit on the time that connecting takes, and one of its own on idle connections.
+    #[must_use]
+    pub fn with_limits(kind: Kind, addr: &str, connect: Option<Duration>, max_idle: usize) -> Self {
         let conf = TransportConf {
-            connect_timeout: None,
+            connect_timeout: connect,
             response_header_timeout: None,
-            max_idle_per_host: MAX_IDLE,
+            max_idle_per_host: max_idle,
             max_conns_per_host: 0,
         };
         Self { transport: Arc::new(Transport::uncounted(kind, conf)), addr: addr.into() }
     }
 
-    /// Sends a request without a body, whose head is given whole, and reads the head of the answer. Where an
-    /// idle connection turns out to be closed, another one is taken. The request is not done at all where this
-    /// is dropped.
+    /// Sends a request without a body, whose head is given whole, see [`SideClient::send_with_body`].
     ///
     /// # Errors
     /// See [`TransportError`].
     pub async fn send(&self, head: &[u8]) -> Result<Response, TransportError> {
+        self.send_with_body(head, &Bytes::new()).await
+    }
+
+    /// Sends a request whose head is given whole, with the length of the body in it, and reads the head of the
+    /// answer. Where an idle connection turns out to be closed, another one is taken, unless there is a body: such a
+    /// request may have had its effect. It is not done at all where this is dropped.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    pub async fn send_with_body(&self, head: &[u8], sent: &Bytes) -> Result<Response, TransportError> {
         let now = Instant::now();
         let pool = POOL.with(|pool| {
             if SWEPT.get().is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
@@ -57,10 +72,11 @@ impl SideClient {
         loop {
             let conn = pool.get(&self.transport, &self.addr).await?;
             let fresh = conn.is_fresh();
-            let request = Outgoing { head: head.to_vec(), body: Body::Empty, chunked: false, is_head: false };
+            let body = if sent.is_empty() { Body::Empty } else { Body::Full(sent.clone()) };
+            let request = Outgoing { head: head.to_vec(), body, chunked: false, is_head: false };
             match round_trip(conn, request, now, None).await {
                 Ok((response, _)) => return Ok(response),
-                Err(error) if fresh => return Err(error),
+                Err(error) if fresh || !sent.is_empty() => return Err(error),
                 Err(_) => {}
             }
         }

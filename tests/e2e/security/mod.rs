@@ -9,6 +9,7 @@ mod prison;
 pub(crate) mod redis_server;
 mod secure_link;
 mod sticky_redis;
+mod unified_waf;
 mod waf;
 
 use bfe_tests::Bfe;
