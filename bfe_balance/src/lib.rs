@@ -12,6 +12,7 @@ mod backend;
 mod bal_table;
 pub mod conf;
 mod counters;
+pub mod epp;
 mod gslb;
 mod hash_key;
 mod health;

@@ -72,6 +72,21 @@ impl Backend {
         }
     }
 
+    /// A backend that no file knows, for one request: it is up, and never checked.
+    pub(crate) fn temporary(addr_info: &str, sub_cluster: &str, env: Arc<CheckEnv>) -> Self {
+        let (addr, port) = addr_info.rsplit_once(':').unwrap_or((addr_info, ""));
+        let def = BackendDef {
+            name: addr_info.into(),
+            addr: addr.into(),
+            port: port.parse().unwrap_or(0),
+            addr_info: addr_info.into(),
+            weight: 1,
+        };
+        let backend = Self::new(&def, sub_cluster.into(), false, Arc::default(), env);
+        backend.close();
+        backend
+    }
+
     /// Name of the cluster.
     #[must_use]
     pub fn cluster(&self) -> &Arc<str> {

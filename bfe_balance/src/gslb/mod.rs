@@ -1,6 +1,7 @@
 //! The balancer of a cluster: first a sub-cluster, then a backend in it (balance 3 and 7).
 
 mod balance;
+mod picked;
 mod sub_cluster;
 mod update;
 
@@ -14,8 +15,9 @@ pub use balance::BalanceError;
 use crate::backend::Backend;
 use crate::conf::cluster_conf::{ClusterConf, GslbBasic};
 use crate::counters::bal_state;
+use crate::epp::Picker;
 use crate::health::CheckEnv;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bfe_http::counter::CounterGroup;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +31,8 @@ pub struct Balancer {
     name: Arc<str>,
     env: Arc<CheckEnv>,
     settings: ArcSwap<GslbBasic>,
+    /// Chooses backends instead, in mode EPP.
+    picker: ArcSwapOption<Picker>,
     /// A hint that picks need the hash of the request, so that it is made before the lock is taken.
     hashes: AtomicBool,
     subs: Mutex<SubClusters>,
@@ -53,6 +57,7 @@ impl Balancer {
             name: Arc::clone(env.cluster()),
             env,
             settings: ArcSwap::from_pointee(settings),
+            picker: ArcSwapOption::empty(),
             hashes: AtomicBool::new(true),
             subs: Mutex::default(),
             counters: bal_state::group(),
@@ -87,6 +92,7 @@ impl Balancer {
     /// Takes over what `cluster_conf` says of balancing: at once, also for requests under way.
     pub(crate) fn set_gslb_basic(&self, conf: &ClusterConf) {
         self.settings.store(Arc::new(conf.gslb.clone()));
+        self.set_picker(&conf.gslb);
         let subs = self.lock();
         self.hint(&subs);
     }

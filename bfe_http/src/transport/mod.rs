@@ -4,6 +4,7 @@
 //! count over the whole process. The connections themselves are kept by the [`Pool`] of each worker.
 
 pub mod fcgi;
+pub mod grpc;
 pub mod h2c;
 mod pool;
 pub mod side;

@@ -1,10 +1,10 @@
 //! Attempts at backends, until one answers or none is left (lifecycle 9, balance 8).
 
-use super::{After, Exit, Way, count, fail, internal_error, out_request, proxy_state};
+use super::{After, Exit, Way, count, fail, internal_error, out_request, picked, proxy_state};
 use crate::lease::Lease;
 use crate::tables::{Cluster, ClusterTransport};
 use crate::worker::Worker;
-use bfe_balance::conf::cluster_conf::RetryLevel;
+use bfe_balance::conf::cluster_conf::{BalanceMode, RetryLevel};
 use bfe_balance::{Backend, BalanceError};
 use bfe_basic::{ErrorCode, Proto, Request};
 use bfe_http::Response;
@@ -54,13 +54,20 @@ async fn attempts(
     way: &mut Way<'_>,
 ) -> Exit {
     for turn in 0..MAX_TURNS {
-        let backend = match balancer.balance(req) {
-            Ok(backend) => backend,
-            Err(BalanceError::CrossRetryBalance) => {
-                req.retry_time += 1;
-                continue;
-            }
-            Err(_) => break,
+        let picked = match cluster.conf.gslb.mode {
+            BalanceMode::Epp => picked::pick(worker, balancer, req).await,
+            BalanceMode::Wrr | BalanceMode::Wlc => None,
+        };
+        let (backend, exchange) = match picked {
+            Some((backend, exchange)) => (backend, Some(exchange)),
+            None => match balancer.balance(req) {
+                Ok(backend) => (backend, None),
+                Err(BalanceError::CrossRetryBalance) => {
+                    req.retry_time += 1;
+                    continue;
+                }
+                Err(_) => break,
+            },
         };
         // The attempt before counts until this one has its backend.
         way.lease = None;
@@ -79,7 +86,10 @@ async fn attempts(
         req.backend.name = (&backend.name).into();
         req.backend.addr = (&backend.addr_info).into();
         match result {
-            Ok(response) => {
+            Ok(mut response) => {
+                if let Some(exchange) = exchange {
+                    exchange.report(&mut response);
+                }
                 mark(cluster, &backend, response.status);
                 way.forwarded = true;
                 req.error_code = None;

@@ -8,6 +8,7 @@ mod client_addr;
 mod finish;
 mod forward;
 mod out_request;
+mod picked;
 mod redirect;
 mod respond;
 mod route;

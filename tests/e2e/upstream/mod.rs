@@ -3,6 +3,7 @@
 mod fcgi;
 mod h2c;
 mod https;
+mod picker;
 
 use bfe_tests::{Cluster, Tree};
 use serde_json::Value;

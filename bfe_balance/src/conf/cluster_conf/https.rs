@@ -123,6 +123,18 @@ fn client_config(
     Ok(Arc::new(config))
 }
 
+/// TLS that takes any certificate, and offers one protocol inside.
+///
+/// # Errors
+/// What the TLS library says.
+pub(crate) fn unverified(protocol: &[u8]) -> Result<TlsBackend, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Arc::new(AnyServer::new(&provider));
+    let mut config = client_config(provider, verifier, None)?;
+    Arc::make_mut(&mut config).alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsBackend { name: None, insecure: true, config })
+}
+
 /// Stands in where the load failed; trusts nobody.
 fn unusable() -> Arc<ClientConfig> {
     let config = ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty());

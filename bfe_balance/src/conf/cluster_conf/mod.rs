@@ -11,6 +11,7 @@ mod table;
 
 pub use ai::{AiConf, AiKey, AiKeyPolicy, ModelPrice, ModelTable};
 pub use https::HttpsConf;
+pub(crate) use https::unverified;
 pub use sections::{
     BackendConf, BalanceMode, CheckConf, CheckScheme, ClusterBasic, FlushMode, GslbBasic, HashConf,
     HashHeader, HashStrategy, HostType, Protocol, RetryLevel,

@@ -1,6 +1,6 @@
 //! The connections of a worker to its HTTP/2 backends.
 
-use super::super::{Transport, TransportError, connect};
+use super::super::{Transport, TransportError};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use rustc_hash::FxHashMap;
@@ -41,13 +41,13 @@ struct Connection {
 }
 
 /// A connection for one request, which counts as a stream until this is dropped.
-pub(super) struct Lent {
+pub(crate) struct Lent {
     sender: SendRequest<Bytes>,
     connection: Rc<Connection>,
 }
 
 impl Lent {
-    pub(super) fn sender(&mut self) -> &mut SendRequest<Bytes> {
+    pub(crate) fn sender(&mut self) -> &mut SendRequest<Bytes> {
         &mut self.sender
     }
 }
@@ -61,7 +61,7 @@ impl Drop for Lent {
 
 impl Connections {
     /// A connection that takes one more request now.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         transport: &Arc<Transport>,
         addr: &Arc<str>,
@@ -134,14 +134,14 @@ impl Connection {
 /// A new connection, ready for requests.
 async fn dial(transport: &Transport, addr: &str) -> Result<Rc<Connection>, String> {
     let timeout = transport.conf.connect_timeout;
-    let tcp = connect(addr, timeout).await?;
+    let stream = transport.dial(addr).await?;
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADER_LIST);
-    let handshake = tokio::time::timeout(timeout.unwrap_or(HANDSHAKE), builder.handshake(tcp));
+    let handshake = tokio::time::timeout(timeout.unwrap_or(HANDSHAKE), builder.handshake(stream));
     let (sender, driver) = handshake
         .await
         .map_err(|_| format!("http2: {addr}: i/o timeout"))?

@@ -5,7 +5,7 @@ mod body;
 mod connections;
 mod message;
 
-pub(crate) use connections::Connections;
+pub(crate) use connections::{Connections, Lent};
 pub use message::is_grpc;
 
 use super::{Pool, Transport, TransportError};
