@@ -10,6 +10,7 @@ mod hex;
 mod http_time;
 pub mod mod_access;
 pub mod mod_access_pb3;
+pub mod mod_ai_route;
 pub mod mod_auth_basic;
 pub mod mod_auth_jwt;
 pub mod mod_auth_request;
@@ -80,6 +81,7 @@ pub fn registry() -> Registry {
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
     registry.add(mod_unified_waf::ModuleUnifiedWaf);
+    registry.add(mod_ai_route::ModuleAiRoute);
     registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry

@@ -9,6 +9,7 @@ pub use error::{AiError, AiErrorCode, AiErrorDetails};
 
 use crate::Name;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What the AI gateway knows of a request.
@@ -42,8 +43,8 @@ pub struct AiInfo {
     pub estimate_token: bool,
     /// Policies that mod_ai_rate_limit found exceeded, by their ids; `None` where it has not looked.
     pub rate_limit_hits: Option<BTreeMap<String, RateLimitHit>>,
-    /// What mod_ai_route found.
-    pub route: Option<AiRoute>,
+    /// What mod_ai_route found; shared with its table.
+    pub route: Option<Arc<AiRoute>>,
 }
 
 /// Tokens of a request, and what they cost.
