@@ -10,7 +10,7 @@ use bfe_http::transport::{Kind, Transport, TransportConf};
 use bfe_route::{ClusterNumber, ProductNumber, ServerRoutes};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The files of one load.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct ServerData {
     pub(crate) cluster_table: Arc<ClusterTable>,
     /// By number; after them those that no rule names.
     clusters: Vec<Cluster>,
+    /// Places of clusters by name, once somebody has looked for one.
+    places: OnceLock<FxHashMap<Arc<str>, usize>>,
     /// By number. Kept over reloads for as long as the product owns a tag.
     products: Vec<Arc<ProductStats>>,
     /// Requests that found no product; they stay over reloads.
@@ -90,7 +92,14 @@ impl ServerData {
             .map(Option::unwrap_or_default)
             .collect();
         let no_product = before.map(|b| Arc::clone(&b.no_product)).unwrap_or_default();
-        Ok(Self { routes, cluster_table: Arc::new(cluster_table), clusters, products, no_product })
+        Ok(Self {
+            routes,
+            cluster_table: Arc::new(cluster_table),
+            clusters,
+            places: OnceLock::new(),
+            products,
+            no_product,
+        })
     }
 
     /// Gives each cluster its balancer. To be called before the tables are used, and after each reload of the
@@ -123,6 +132,15 @@ impl ServerData {
     pub(crate) fn products(&self) -> (impl Iterator<Item = (&str, &ProductStats)>, &ProductStats) {
         let names = self.routes.products().iter().map(|name| &**name);
         (names.zip(self.products.iter().map(|stats| &**stats)), &self.no_product)
+    }
+
+    /// The cluster of that name.
+    pub(crate) fn cluster_named(&self, name: &str) -> Option<&Cluster> {
+        let places = self.places.get_or_init(|| {
+            let names = self.clusters.iter().map(|cluster| Arc::clone(&cluster.conf.name));
+            names.enumerate().map(|(place, name)| (name, place)).collect()
+        });
+        places.get(name).and_then(|place| self.clusters.get(*place))
     }
 
     /// The cluster of that number.

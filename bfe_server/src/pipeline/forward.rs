@@ -1,6 +1,6 @@
 //! Attempts at backends, until one answers or none is left (lifecycle 9, balance 8).
 
-use super::{After, Exit, Way, count, fail, internal_error, out_request, picked, proxy_state};
+use super::{After, Exit, Way, count, internal_error, out_request, picked, proxy_state};
 use crate::lease::Lease;
 use crate::tables::{Cluster, ClusterTransport};
 use crate::worker::Worker;
@@ -18,22 +18,43 @@ use std::time::Instant;
 /// Most turns of the loop, whatever the configuration says.
 const MAX_TURNS: usize = 20;
 
-/// Forwards the request; what came of it is in `req.response`.
+/// What came of the attempts at the backends of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// One has answered: `req.response`.
+    Answered,
+    /// None has; why stands in the request.
+    Failed(After),
+    /// A handler wanted none to be asked.
+    Refused(After),
+}
+
+impl Outcome {
+    /// The way's end, where this was all that there was to be tried.
+    pub(super) fn into_exit(self, req: &mut Request) -> Exit {
+        match self {
+            Self::Answered => Exit::Respond(After::Keep),
+            Self::Failed(after) | Self::Refused(after) => internal_error(req, after),
+        }
+    }
+}
+
+/// Forwards the request to a backend of the cluster.
 pub(super) async fn forward(
     worker: &Worker,
     cluster: &Cluster,
     req: &mut Request,
     way: &mut Way<'_>,
-) -> Exit {
+) -> Outcome {
     let start = way.now;
     req.stat.cluster_start = Some(start);
     let Some(balancer) = cluster.balancer.load_full() else {
         req.stat.cluster_end = Some(start);
-        let message = format!("no bal found for {}", cluster.conf.name);
-        let code = ErrorCode::BK_NO_CLUSTER;
-        return fail(req, proxy_state::ERR_BK_NO_BALANCE, code, &message, After::Close);
+        count(proxy_state::ERR_BK_NO_BALANCE);
+        req.set_error(ErrorCode::BK_NO_CLUSTER, format!("no bal found for {}", cluster.conf.name));
+        return Outcome::Failed(After::Close);
     };
-    let exit = attempts(worker, cluster, &balancer, req, way).await;
+    let outcome = attempts(worker, cluster, &balancer, req, way).await;
     let end = req.stat.backend_end.unwrap_or(start);
     req.stat.cluster_end = Some(end);
     cluster.stats.observe(end.duration_since(start), req.error_code.is_some());
@@ -43,7 +64,7 @@ pub(super) async fn forward(
     if req.stat.is_cross_cluster {
         count(proxy_state::CLIENT_REQ_WITH_CROSS_RETRY);
     }
-    exit
+    outcome
 }
 
 async fn attempts(
@@ -52,7 +73,7 @@ async fn attempts(
     balancer: &bfe_balance::Balancer,
     req: &mut Request,
     way: &mut Way<'_>,
-) -> Exit {
+) -> Outcome {
     for turn in 0..MAX_TURNS {
         let picked = match cluster.conf.gslb.mode {
             BalanceMode::Epp => picked::pick(worker, balancer, req).await,
@@ -72,7 +93,7 @@ async fn attempts(
         // The attempt before counts until this one has its backend.
         way.lease = None;
         if worker.callbacks().run_forward(req) == HandlerResult::Finish {
-            return internal_error(req, After::Close);
+            return Outcome::Refused(After::Close);
         }
         way.lease = Some(Lease::new(Arc::clone(&backend)));
         let start = way.now;
@@ -95,18 +116,18 @@ async fn attempts(
                 req.error_code = None;
                 req.error_msg.clear();
                 req.response = Some(response);
-                return Exit::Respond(After::Keep);
+                return Outcome::Answered;
             }
             Err(error) => match note_failure(cluster, &backend, req, &error) {
                 Next::Retry => req.retry_time += 1,
                 Next::GiveUp(after) => {
                     count(proxy_state::CLIENT_REQ_FAIL_WITH_NO_RETRY);
-                    return internal_error(req, after);
+                    return Outcome::Failed(after);
                 }
             },
         }
     }
-    internal_error(req, After::Keep)
+    Outcome::Failed(After::Keep)
 }
 
 /// One attempt at one backend.
@@ -210,8 +231,10 @@ fn note_failure(
 ) -> Next {
     use proxy_state as s;
     count(s::ERR_BK_REQUEST_BACKEND);
-    // Only what was not sent, or can be sent again without harm, is tried again; never over HTTP/2 (Q35).
-    let repeatable = cluster.conf.backend.retry_level == RetryLevel::Get
+    // Only what was not sent, or can be sent again without harm, is tried again; never over HTTP/2 (Q35), and never
+    // in the AI gateway, where there always is a body (ai-gateway 3.2).
+    let repeatable = req.ai.is_none()
+        && cluster.conf.backend.retry_level == RetryLevel::Get
         && req.http.method.as_ref() == b"GET"
         && req.http.content_length == 0
         && req.session.proto.get() != Proto::H2;

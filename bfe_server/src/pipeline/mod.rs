@@ -3,6 +3,7 @@
 //! [`serve`] reads like the list in the architecture page: each step is a function of its own, each early
 //! exit an [`Exit`] that is dealt with in one place.
 
+mod ai;
 pub(crate) mod body;
 mod client_addr;
 mod finish;
@@ -60,6 +61,22 @@ struct Way<'t> {
     lease: Option<Lease>,
     /// A backend has answered.
     forwarded: bool,
+    /// The handlers of RequestFinish are to see no response.
+    is_unlogged: bool,
+}
+
+impl Way<'_> {
+    fn new(now: Instant) -> Self {
+        Self {
+            now,
+            product: None,
+            cluster: None,
+            status: None,
+            lease: None,
+            forwarded: false,
+            is_unlogged: false,
+        }
+    }
 }
 
 /// Serves a request: finds out who answers it, sends the answer, and calls the handlers of each point.
@@ -69,10 +86,15 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     client_addr::set(req);
 
     let now = req.stat.read_req_end.unwrap_or_else(Instant::now);
-    let mut way = Way { now, product: None, cluster: None, status: None, lease: None, forwarded: false };
-    let exit = match locate(worker, &tables, req, &mut way, exchange).await {
-        Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await,
-        Err(exit) => exit,
+    let mut way = Way::new(now);
+    let exit = if worker.config().server.enable_ai_gateway {
+        // Much more than plain requests need.
+        Box::pin(ai::serve(worker, &tables, req, &mut way, exchange)).await
+    } else {
+        match locate(worker, &tables, req, &mut way, exchange).await {
+            Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await.into_exit(req),
+            Err(exit) => exit,
+        }
     };
     let after = match exit {
         Exit::Respond(after) => respond::respond(worker, req, &mut way, exchange, after).await,
@@ -80,6 +102,9 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
         Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
+    if way.is_unlogged {
+        req.response = None;
+    }
     tables.product_stats(way.product).observe(way.status, way.now.saturating_duration_since(now));
     let body_sent = if way.forwarded { exchange.body_read() } else { 0 };
     finish::finish(worker, req, body_sent, after)

@@ -32,7 +32,9 @@ pub(super) async fn respond<E: Exchange>(
             count(proxy_state::SSE_REQ_SERVED);
         }
     }
-    let endless = req.is_sse || req.response.as_ref().is_some_and(|r| r.is_sse);
+    // In the AI gateway it is the answer alone that counts from here on (ai-gateway 4.5).
+    let endless = req.is_sse && req.ai.is_none() || req.response.as_ref().is_some_and(|r| r.is_sse);
+    req.is_sse |= endless && req.ai.is_some();
     let basic = way.cluster.map(|c| &c.conf.basic);
     let limit = basic.map_or(Some(WRITE_CLIENT), |b| b.write_client);
     exchange.set_write_deadline(deadline(way.now, if endless { None } else { limit }));
@@ -150,11 +152,11 @@ async fn send<E: Exchange>(
     }
 }
 
-/// Whether a client asks for an event stream: `Accept` of its first field has exactly that element.
+/// Whether a client asks for an event stream: `Accept` of its first field has that element, without parameters.
 pub(super) fn accepts_event_stream(http: &bfe_http::Request) -> bool {
     http.header.get("Accept").is_some_and(|accept| {
         accept.len() >= 17
-            && accept.split(|b| *b == b',').any(|e| e.eq_ignore_ascii_case(b"text/event-stream"))
+            && accept.split(|b| *b == b',').any(|e| e.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
     })
 }
 

@@ -175,8 +175,9 @@ impl ModelPrice {
         if input < 0.0 || output < 0.0 {
             return Err(format!("negative price for model {}", self.model));
         }
-        prices.insert(format!("{INPUT}_int"), (input * FIXED_POINT).round());
-        prices.insert(format!("{OUTPUT}_int"), (output * FIXED_POINT).round());
+        // What is less than a unit is cut off (ai-gateway 7).
+        prices.insert(format!("{INPUT}_int"), (input * FIXED_POINT).trunc());
+        prices.insert(format!("{OUTPUT}_int"), (output * FIXED_POINT).trunc());
         Ok(())
     }
 }

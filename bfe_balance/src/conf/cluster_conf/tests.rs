@@ -219,11 +219,27 @@ fn cfg_99_100_101_ai_conf() {
     let conf = load(&text).unwrap();
     let ai = conf.ai.as_ref().unwrap();
     let price = ai.model_table.as_ref().unwrap().get("m", "k").unwrap();
-    assert_eq!(price.prices.as_ref().unwrap()["input_cost_per_token_int"], 1.0);
+    assert_eq!(price.prices.as_ref().unwrap()["input_cost_per_token_int"], 0.0);
     assert_eq!(price.prices.as_ref().unwrap()["output_cost_per_token_int"], 0.0);
     let conf = load(r#"{"AIConf":{"Keys":[{"Weight":-5}],"Type":7,"KeyPolicy":{"MaxRetries":2}}}"#).unwrap();
     let policy = conf.ai.as_ref().unwrap().key_policy.as_ref().unwrap();
     assert_eq!((policy.max_retries, policy.retry_backoff_initial), (2, 0));
+}
+
+#[test]
+fn aic_3_prices_in_units_of_1e_8() {
+    for (price, want) in
+        [("1e-6", 100.0), ("2e-6", 200.0), ("2.9e-7", 28.0), ("3e-8", 2.0), ("6e-8", 5.0), ("0", 0.0)]
+    {
+        let text = format!(
+            r#"{{"AIConf":{{"ModelTable":{{"Currency":"RMB","Models":[
+                {{"Model":"m","Mode":"chat","Prices":{{"input_cost_per_token":{price}}}}}]}}}}}}"#
+        );
+        let conf = load(&text).unwrap();
+        let table = conf.ai.as_ref().unwrap().model_table.as_ref().unwrap();
+        let prices = table.get("m", "chat").unwrap().prices.as_ref().unwrap();
+        assert_eq!(prices["input_cost_per_token_int"], want, "{price}");
+    }
 }
 
 /// A file with that content, in a directory that lives as long as the result.

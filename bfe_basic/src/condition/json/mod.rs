@@ -1,18 +1,22 @@
 //! Texts from JSON documents by path (condition 7).
 //!
 //! Documents are not validated: what can be read is read, as far as the path asks for it. `token` reads
-//! single values, `walk` follows a path, `modifier` and `pretty` reshape documents where a path asks for it.
+//! single values, `walk` follows a path, `modifier` and `pretty` reshape documents where a path asks for it; `set`
+//! writes a text into a document.
 
 mod modifier;
 mod number;
 mod path;
 mod pretty;
 mod query;
+mod set;
 mod string;
 mod token;
 mod valid;
 mod walk;
 mod wildcard;
+
+pub use set::set_text;
 
 use std::borrow::Cow;
 
