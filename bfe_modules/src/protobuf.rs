@@ -99,7 +99,8 @@ pub(crate) mod read {
                 kind => panic!("wire type {kind}"),
             };
             let field = tag >> 3;
-            assert!(fields.last_key_value().is_none_or(|(last, _)| *last < field), "field {field}");
+            // Of a repeated field the last value stays.
+            assert!(fields.last_key_value().is_none_or(|(last, _)| *last <= field), "field {field}");
             fields.insert(field, value);
         }
         fields

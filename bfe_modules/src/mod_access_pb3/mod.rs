@@ -16,14 +16,16 @@
 //! not compressed), each of 32 bits; the time in milliseconds since 1970, 64 bits. Then the message `BfeLog`
 //! of the schema `bfe_access_pb`. A record of more than 65536 bytes is left out.
 //!
-//! **Fields.** Those of the original, under the same numbers; what belongs to the AI gateway is not there.
+//! **Fields.** Those of the original, under the same numbers. Requests through the AI gateway have 701 and above too;
+//! the client's key is in none of them, but in 49, which is the field `Authorization` as the client has sent it.
 //! Times that are not known are 2217714954 or 2077252342, as the original computes them.
 //!
 //! **Monitor.** `/monitor/mod_access_pb3`, `/monitor/mod_access_pb3.diff`: `ALL_REQ_LOG_COUNT`,
 //! `ALL_SES_LOG_COUNT`.
 //!
-//! Realises modules-traffic 2.
+//! Realises modules-traffic 2 and ai-gateway 14.2.
 
+mod ai;
 mod request;
 mod session;
 #[cfg(test)]

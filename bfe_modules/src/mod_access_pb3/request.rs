@@ -1,6 +1,6 @@
 //! Records of requests (modules-traffic 2.4, `RequestLog`).
 
-use super::{Now, PRODUCT, connection, id, low, millis, tag, v4};
+use super::{Now, PRODUCT, ai, connection, id, low, millis, tag, v4};
 use crate::protobuf::Message;
 use bfe_basic::Request;
 use bfe_http::{Header, Response};
@@ -22,6 +22,7 @@ pub(super) fn log(message: &mut Message<'_>, now: Now, req: &Request, res: Optio
             response(log, req, res);
         }
         times(log, now, req);
+        ai::fields(log, req);
     });
 }
 

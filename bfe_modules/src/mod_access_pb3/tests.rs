@@ -1,6 +1,7 @@
 use super::*;
 use crate::protobuf::read::{Value, fields};
 use crate::testing;
+use bfe_basic::ai::{AiErrorCode, AiInfo, AiRoute, AuthOutcome, RateLimitHit, TokenTimes, TokenUsage};
 use bfe_basic::{ErrorCode, Proto, Request, TlsState};
 use bfe_http::Response;
 use std::collections::BTreeMap;
@@ -313,4 +314,99 @@ fn pb3_1_3_and_9_records() {
         rest = records;
     }
     assert_eq!(rest, b"");
+}
+
+/// A request through the AI gateway.
+fn of_gateway(ai: AiInfo) -> Fields {
+    let mut req = forwarded();
+    req.is_sse = ai.retry_count > 0;
+    req.ai = Some(Box::new(ai));
+    inner(&made(|now, message| request::log(message, now, &req, None)), 210)
+}
+
+#[test]
+fn aix_1_every_field() {
+    let hit = RateLimitHit { tpm_rules: vec!["t".into(), "u".into()], ..RateLimitHit::default() };
+    let route = AiRoute { kind: "apikey".into(), owner: "o".into(), rule: "r".into(), ..AiRoute::default() };
+    let log = of_gateway(AiInfo {
+        client_api_key: b"secret".to_vec(),
+        client_key_id: "id".into(),
+        client_model: b"m".to_vec(),
+        target_model: b"n".to_vec(),
+        provider: "p".into(),
+        retry_count: 2,
+        cost_currency: "RMB".into(),
+        api_key_tags: vec![("department".into(), "it".into())],
+        times: TokenTimes { ttft_us: 5, tpot_us: 6, ..TokenTimes::default() },
+        auth: AuthOutcome {
+            reject_reason: Some(AiErrorCode::QuotaExhausted),
+            reject_quota_plans: vec!["a".into()],
+            hit_quota_plans: vec!["b".into()],
+        },
+        cluster_keys: vec![("c".into(), String::new())],
+        usage: TokenUsage { prompt_tokens: 100, completion_tokens: 50, used_quota: 150, used_cost: 20_000 },
+        estimate_token: true,
+        rate_limit_hits: Some([("policy".to_owned(), hit)].into()),
+        route: Some(Arc::new(route)),
+    });
+    assert_eq!(
+        log.keys().copied().filter(|field| *field > 700).collect::<Vec<_>>(),
+        [701, 702, 703, 704, 705, 706, 707, 708, 709, 710, 711, 712, 713, 714, 715, 761, 762, 801, 802, 841]
+    );
+    for (field, want) in [
+        (701, text("id")),
+        (703, text("m")),
+        (704, text("n")),
+        (705, number(1)),
+        (706, number(100)),
+        (707, number(50)),
+        (708, number(150)),
+        (709, number(5)),
+        (710, number(6)),
+        (712, text("QUOTA_EXHAUSTED")),
+        (713, text("a")),
+        (714, text("p")),
+        (715, number(2)),
+        (761, number(20_000)),
+        (762, text("RMB")),
+        (841, text("b")),
+    ] {
+        assert_eq!(log.get(&field).cloned(), want, "{field}");
+    }
+    let parts = |field, parts: &[u64]| -> Vec<_> {
+        let inner = inner(&log, field);
+        parts.iter().map(|part| inner.get(part).cloned()).collect()
+    };
+    assert_eq!(parts(702, &[1, 2]), [text("department"), text("it")]);
+    assert_eq!(parts(801, &[1, 2, 3]), [text("o"), text("apikey"), text("r")]);
+    assert_eq!(parts(802, &[1, 2]), [text("c"), text("")], "a key without a name");
+}
+
+#[test]
+fn aix_2_what_is_not_known() {
+    let log = of_gateway(AiInfo { client_key_id: "id".into(), ..AiInfo::default() });
+    assert_eq!(
+        log.keys().copied().filter(|field| *field > 700).collect::<Vec<_>>(),
+        [701, 705, 706, 707, 708]
+    );
+    assert_eq!((log.get(&707).cloned(), log.get(&705).cloned()), (number(u64::MAX), number(0)));
+}
+
+#[test]
+fn aix_4_limits_that_were_hit() {
+    let of = |hit: RateLimitHit| {
+        let hits = Some([("p".to_owned(), hit)].into());
+        let log = of_gateway(AiInfo { rate_limit_hits: hits, ..AiInfo::default() });
+        let hit = inner(&log, 711);
+        [1, 2, 3].map(|field| hit.get(&field).cloned())
+    };
+    let none = RateLimitHit::default;
+    for (hit, kind, rule) in [
+        (RateLimitHit { tpm_rules: vec!["t".into()], ..none() }, "tpm", "t"),
+        (RateLimitHit { rpm_rules: vec!["r".into()], ..none() }, "rpm", "r"),
+        (RateLimitHit { is_concurrency: true, ..none() }, "concurrency", "concurrency"),
+        (RateLimitHit { redis_error: "rule".into(), ..none() }, "redis_error", "acc_redis_error"),
+    ] {
+        assert_eq!(of(hit), [text("p"), text(kind), text(rule)]);
+    }
 }

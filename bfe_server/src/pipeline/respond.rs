@@ -165,8 +165,5 @@ fn is_event_stream(response: &Response) -> bool {
     const TYPES: [&[u8]; 3] = [b"text/event-stream", b"application/sse", b"application/x-sse"];
     let Some(kind) = response.header.get("Content-Type") else { return false };
     let mut parts = kind.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    if !kind.contains(&b';') {
-        return kind.eq_ignore_ascii_case(TYPES[0]);
-    }
     parts.any(|p| TYPES.iter().any(|t| p.eq_ignore_ascii_case(t)))
 }
