@@ -3,6 +3,7 @@
 // In a test a panic is how it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ai_gateway;
 mod balance;
 mod basics;
 mod corpus;

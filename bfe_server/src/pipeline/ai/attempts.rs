@@ -39,6 +39,10 @@ pub(super) async fn run<'t, E: Exchange>(
             break;
         }
         last = cluster::invoke(worker, tables, req, way, exchange, attempt, body).await;
+        if last.response.is_some() {
+            // Of a body in chunks no length is told.
+            req.stat.body_len_in = if req.http.content_length > 0 { exchange.body_read() } else { 0 };
+        }
         if place + 1 == attempts.len() || !falls_back(&last) {
             break;
         }

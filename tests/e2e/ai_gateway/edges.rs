@@ -1,0 +1,74 @@
+//! Where the gateway begins and ends.
+
+use super::{answering, cluster, gateway, one_table, post, rule};
+use bfe_tests::{Backend, Bfe, Reply, Tree};
+use serde_json::{Value, json};
+
+fn tree(backend: &Backend, fallback: &Backend) -> Tree {
+    let rules = json!([rule("r", "default_t()", "c", &[("f", "")])]);
+    let tree = cluster(gateway(&["ok"], &one_table(&rules)), "c", backend, &Value::Null);
+    cluster(tree, "f", fallback, &Value::Null)
+}
+
+#[test]
+fn aig_1_the_module_does_nothing_where_the_gateway_is_off() {
+    let (backend, fallback) = (answering(500), answering(200));
+    let tree =
+        tree(&backend, &fallback).set("EnableAiGateway", false).route("ai_product", "default_t()", "c");
+    let bfe = Bfe::start(&tree);
+    let body = r#"{"model":"m"}"#;
+    assert_eq!(bfe.ask(post("ok", "ak_user_a", body)).status, 500);
+    let seen = backend.wait_requests(1);
+    assert_eq!((seen.header("Content-Length"), seen.body.as_slice()), (Some("13"), body.as_bytes()));
+    assert_eq!(fallback.count(), 0);
+    let counters = bfe.counters("mod_ai_route");
+    assert_eq!((counters["REQ_TOTAL"], counters["REQ_MISS"]), (1, 0));
+}
+
+#[test]
+fn aig_8_and_10_hosts_and_websockets() {
+    let (backend, fallback) = (answering(200), answering(200));
+    let tree = tree(&backend, &fallback).route("ai_product", "default_t()", "f");
+    let bfe = Bfe::start(&tree);
+    let mut client = bfe.client();
+    assert_eq!(client.ask(post("ok", "ak_user_a", "{}")).status, 200);
+    assert_eq!((backend.count(), fallback.count()), (1, 0), "route_rule.data does not count");
+    assert_eq!(client.ask(post("nobody", "ak_user_a", "{}")).status, 500);
+    client.expect_close();
+    let mut client = bfe.client();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: ok\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    assert!(fallback.wait_requests(1).line().starts_with("GET / "));
+    assert_eq!(backend.count(), 1);
+}
+
+#[test]
+fn aif_5_and_14_bodies_of_the_largest_size_and_none() {
+    let (backend, fallback) = (Backend::always(Reply::new().close()), answering(200));
+    let tree = tree(&backend, &fallback)
+        .set("accessibleBodySize", 1000)
+        .cluster_conf("c", json!({"BackendConf": {"RetryLevel": 1}, "GslbBasic": {"RetryMax": 3}}));
+    let bfe = Bfe::start(&tree);
+    for (length, want) in [(999, 200), (1000, 500), (1001, 500)] {
+        assert_eq!(bfe.ask(post("ok", "ak_user_a", vec![b'x'; length])).status, want, "{length}");
+    }
+    // A GET is not tried again at the same cluster.
+    let get = "GET / HTTP/1.1\r\nHost: ok\r\nAuthorization: ak_user_a\r\n\r\n";
+    assert_eq!(bfe.ask(get).status, 200);
+    assert_eq!((backend.count(), fallback.count()), (4, 2));
+    let seen = fallback.wait_requests(2);
+    assert_eq!((seen.line(), seen.header("Transfer-Encoding")), ("GET / HTTP/1.1", Some("chunked")), "AIF-4");
+}
+
+#[test]
+fn a_client_that_does_not_send_its_body_is_left() {
+    let (backend, fallback) = (answering(200), answering(200));
+    let bfe = Bfe::start(&tree(&backend, &fallback).set("ClientReadTimeout", 1));
+    let mut client = bfe.client();
+    client.send("POST / HTTP/1.1\r\nHost: ok\r\nAuthorization: ak_user_a\r\nContent-Length: 10\r\n\r\n123");
+    client.expect_close();
+    assert_eq!((backend.count(), fallback.count()), (0, 0));
+    bfe.wait_counter("CLIENT_REQ_FAIL", 1);
+}
