@@ -1,6 +1,6 @@
 //! The nine points where modules are called, and what their answers mean (lifecycle 2).
 
-use crate::filter::{AsyncRequestFilter, AsyncResponseFilter};
+use crate::filter::{AsyncFinishFilter, AsyncRequestFilter, AsyncResponseFilter, LocalBoxFuture};
 use bfe_basic::{NeedBody, Request, Session};
 use bfe_http::Response;
 use std::fmt;
@@ -145,6 +145,13 @@ enum ResponseFilter {
     Waits(Box<dyn AsyncResponseFilter>),
 }
 
+enum FinishFilter {
+    /// Costs a plain call.
+    Ready(FinishFn),
+    /// Costs a boxed future where it has to wait.
+    Waits(Box<dyn AsyncFinishFilter>),
+}
+
 /// The handlers of all points, in the order in which they run.
 #[derive(Default)]
 pub struct Callbacks {
@@ -155,7 +162,7 @@ pub struct Callbacks {
     after_location: Vec<Named<RequestFilter>>,
     forward: Vec<Named<ForwardFn>>,
     read_response: Vec<Named<ResponseFilter>>,
-    request_finish: Vec<Named<FinishFn>>,
+    request_finish: Vec<Named<FinishFilter>>,
     finish: Vec<Named<SessionFn>>,
     tls_secrets: bool,
 }
@@ -267,7 +274,18 @@ impl Callbacks {
         name: impl Into<String>,
         filter: impl Fn(&mut Request, Option<&Response>) -> HandlerResult + Send + Sync + 'static,
     ) {
-        self.request_finish.push(Named { name: name.into(), filter: Box::new(filter) });
+        let filter = FinishFilter::Ready(Box::new(filter));
+        self.request_finish.push(Named { name: name.into(), filter });
+    }
+
+    /// Registers a handler of requests that are over that has to wait for something.
+    pub fn add_async_request_finish_filter(
+        &mut self,
+        name: impl Into<String>,
+        filter: impl AsyncFinishFilter + 'static,
+    ) {
+        let filter = FinishFilter::Waits(Box::new(filter));
+        self.request_finish.push(Named { name: name.into(), filter });
     }
 
     /// Asks for the secrets of TLS connections: handlers of Handshake find them in
@@ -414,22 +432,63 @@ impl Callbacks {
         Ok(HandlerResult::GoOn)
     }
 
-    /// Runs the handlers of RequestFinish.
-    #[must_use]
-    pub fn run_request_finish(&self, req: &mut Request) -> HandlerResult {
+    /// Runs the handlers of RequestFinish, up to the first that has to wait.
+    pub fn run_request_finish<'a>(&'a self, req: &'a mut Request) -> Finishing<'a> {
         if self.request_finish.is_empty() {
-            return HandlerResult::GoOn;
+            return Finishing::Done(HandlerResult::GoOn);
         }
         let response = req.response.take();
-        let result = self
-            .request_finish
-            .iter()
-            .map(|n| (n.filter)(req, response.as_ref()))
-            .find(|r| *r != HandlerResult::GoOn)
-            .unwrap_or(HandlerResult::GoOn);
+        let mut result = HandlerResult::GoOn;
+        for (at, named) in self.request_finish.iter().enumerate() {
+            let ready = match &named.filter {
+                FinishFilter::Ready(filter) => Some(filter(req, response.as_ref())),
+                FinishFilter::Waits(filter) => filter.ready(req, response.as_ref()),
+            };
+            let Some(ready) = ready else {
+                return Finishing::Waits(Box::pin(self.finish_from(at, req, response)));
+            };
+            result = ready;
+            if result != HandlerResult::GoOn {
+                break;
+            }
+        }
+        req.response = response;
+        Finishing::Done(result)
+    }
+
+    /// Runs the handlers of RequestFinish from one on that has said that it has to wait.
+    async fn finish_from(
+        &self,
+        first: usize,
+        req: &mut Request,
+        response: Option<Response>,
+    ) -> HandlerResult {
+        let mut result = HandlerResult::GoOn;
+        for (at, named) in self.request_finish.iter().enumerate().skip(first) {
+            let ready = match &named.filter {
+                FinishFilter::Ready(filter) => Some(filter(req, response.as_ref())),
+                FinishFilter::Waits(_) if at == first => None,
+                FinishFilter::Waits(filter) => filter.ready(req, response.as_ref()),
+            };
+            result = match (ready, &named.filter) {
+                (None, FinishFilter::Waits(filter)) => filter.call(req, response.as_ref()).await,
+                (ready, _) => ready.unwrap_or_default(),
+            };
+            if result != HandlerResult::GoOn {
+                break;
+            }
+        }
         req.response = response;
         result
     }
+}
+
+/// How far the handlers of RequestFinish have come.
+pub enum Finishing<'a> {
+    /// To their end, with that result.
+    Done(HandlerResult),
+    /// To one that has to wait: the rest of them.
+    Waits(LocalBoxFuture<'a, HandlerResult>),
 }
 
 #[cfg(test)]

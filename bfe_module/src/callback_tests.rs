@@ -131,6 +131,56 @@ fn response_filters_find_the_response_where_conditions_do() {
     }
 }
 
+impl AsyncFinishFilter for Waits {
+    fn ready(&self, req: &mut Request, response: Option<&Response>) -> Option<HandlerResult> {
+        response.is_none_or(|response| response.status == 404).then(|| {
+            req.log_id.push('r');
+            HandlerResult::GoOn
+        })
+    }
+
+    fn call<'a>(
+        &'a self,
+        req: &'a mut Request,
+        response: Option<&'a Response>,
+    ) -> LocalBoxFuture<'a, HandlerResult> {
+        Box::pin(async move {
+            req.log_id.push('c');
+            if response.is_some_and(|r| r.status == 500) {
+                HandlerResult::Finish
+            } else {
+                HandlerResult::GoOn
+            }
+        })
+    }
+}
+
+#[test]
+fn finish_filters_that_wait_stand_in_the_same_chain() {
+    let mut callbacks = Callbacks::default();
+    for letter in ['1', '2'] {
+        callbacks.add_request_finish_filter("ready", move |req, _| {
+            req.log_id.push(letter);
+            HandlerResult::GoOn
+        });
+        callbacks.add_async_request_finish_filter("waits", Waits);
+    }
+    for (status, waits, order, want) in [
+        (404, false, "1r2r", HandlerResult::GoOn),
+        (200, true, "1c2c", HandlerResult::GoOn),
+        (500, true, "1c", HandlerResult::Finish),
+    ] {
+        let mut req = request();
+        req.response = Some(Response::new(status));
+        let (waited, result) = match callbacks.run_request_finish(&mut req) {
+            Finishing::Done(result) => (false, result),
+            Finishing::Waits(rest) => (true, now(rest)),
+        };
+        assert_eq!((waited, result, req.log_id.as_str()), (waits, want, order), "{status}");
+        assert_eq!(req.response.map(|response| response.status), Some(status));
+    }
+}
+
 #[test]
 fn wrong_points_are_refused() {
     let mut callbacks = Callbacks::default();

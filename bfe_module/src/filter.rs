@@ -2,6 +2,7 @@
 
 use crate::{Handled, HandlerResult};
 use bfe_basic::{NeedBody, Request};
+use bfe_http::Response;
 use std::pin::Pin;
 
 /// A future that stays on its worker.
@@ -29,4 +30,21 @@ pub trait AsyncResponseFilter: Send + Sync {
 
     /// Handles the response in `req.response`, and leaves one there.
     fn call<'a>(&'a self, req: &'a mut Request) -> LocalBoxFuture<'a, Result<HandlerResult, NeedBody>>;
+}
+
+/// A handler of requests that are over that has to wait for something, such as another server. The next request
+/// of the connection waits for it too.
+pub trait AsyncFinishFilter: Send + Sync {
+    /// Handles the request without waiting, where that can be done; `None` has [`AsyncFinishFilter::call`]
+    /// called. `response` is what was sent.
+    fn ready(&self, _req: &mut Request, _response: Option<&Response>) -> Option<HandlerResult> {
+        None
+    }
+
+    /// Handles the request.
+    fn call<'a>(
+        &'a self,
+        req: &'a mut Request,
+        response: Option<&'a Response>,
+    ) -> LocalBoxFuture<'a, HandlerResult>;
 }

@@ -14,7 +14,9 @@ pub mod redis_service;
 pub mod states;
 pub mod web;
 
-pub use callback::{Callbacks, Handled, HandlerResult, Point, Progress, RequestOutcome, WrongPoint};
-pub use filter::{AsyncRequestFilter, AsyncResponseFilter, LocalBoxFuture};
+pub use callback::{
+    Callbacks, Finishing, Handled, HandlerResult, Point, Progress, RequestOutcome, WrongPoint,
+};
+pub use filter::{AsyncFinishFilter, AsyncRequestFilter, AsyncResponseFilter, LocalBoxFuture};
 pub use module::{InitError, Module, Registry};
 pub use web::{Query, WebHandlers};

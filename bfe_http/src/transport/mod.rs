@@ -221,7 +221,8 @@ pub fn dialled(addr: &str) -> Cow<'_, str> {
 }
 
 /// Why a connection was refused, in the words of the reference: `connect: connection refused`.
-fn dial_error(error: &std::io::Error) -> String {
+#[must_use]
+pub fn dial_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     // Errors of the system carry their number at the end, and begin with a capital.
     match (error.raw_os_error(), text.split_once(" (os error")) {

@@ -2,16 +2,24 @@
 
 use super::{Fault, Settings};
 use bfe_basic::names;
+use bfe_http::transport::dial_error;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
+
+/// Why there is no connection where somebody else is still trying.
+const BUSY: &str = "another command is still connecting";
 
 /// Where a connection is, or will be.
 pub(super) struct Slot {
     service: String,
-    settings: RedisConnectionInfo,
+    /// Sent with `AUTH` unless it is empty.
+    password: String,
     connect: Duration,
     answer: Duration,
     dialled: fn(bool),
@@ -24,18 +32,25 @@ struct State {
     current: Option<Current>,
     /// Number of the last connection.
     number: u64,
-    /// When the last attempt failed.
-    failed: Option<Instant>,
+    /// When the last attempt failed, and why.
+    failed: Option<(Instant, Arc<str>)>,
 }
 
 struct Current {
     handle: MultiplexedConnection,
+    /// Moves what is said on the connection; over once that has ended.
+    driver: AbortHandle,
     address: String,
+    ends: Ends,
 }
+
+/// Both ends of a connection: ours and the server's.
+pub(super) type Ends = Arc<(String, String)>;
 
 /// A connection, for one command.
 pub(super) struct Connection {
     pub(super) handle: MultiplexedConnection,
+    pub(super) ends: Ends,
     number: u64,
     /// Whether nobody has used it before.
     pub(super) is_new: bool,
@@ -44,12 +59,9 @@ pub(super) struct Connection {
 impl Slot {
     pub(super) fn new(service: &str, settings: &Settings) -> Self {
         let Settings { password, connect, answer, dialled, .. } = settings;
-        // No more is said to the server than what has to be.
-        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let info = if password.is_empty() { info } else { info.set_password(password) };
         Self {
             service: service.to_owned(),
-            settings: info,
+            password: password.clone(),
             connect: *connect,
             answer: *answer,
             dialled: *dialled,
@@ -58,39 +70,37 @@ impl Slot {
     }
 
     /// The connection, or a new one: where there is none, and where the name's instances have changed and the
-    /// one that it leads to is no longer among them. One attempt is made for all who wait.
+    /// one that it leads to is no longer among them, or has closed. One attempt is made for all who wait.
     pub(super) async fn connection(&self) -> Result<Connection, Fault> {
         let began = Instant::now();
         let addresses = names::resolve(&self.service);
         let state = timeout(self.connect, self.state.lock()).await;
-        let mut state = state.map_err(|_| Fault::NotConnected)?;
+        let mut state = state.map_err(|_| Fault::NotConnected(BUSY.into()))?;
         if let Some(current) = &state.current
             && addresses.contains(&current.address)
+            && !current.driver.is_finished()
         {
-            let handle = current.handle.clone();
-            return Ok(Connection { handle, number: state.number, is_new: false });
+            let (handle, ends) = (current.handle.clone(), Arc::clone(&current.ends));
+            return Ok(Connection { handle, ends, number: state.number, is_new: false });
         }
         state.current = None;
-        if state.failed.is_some_and(|failed| failed >= began) {
-            return Err(Fault::NotConnected);
+        if let Some((_, why)) = state.failed.as_ref().filter(|(failed, _)| *failed >= began) {
+            return Err(Fault::NotConnected(Arc::clone(why)));
         }
-        let made = match timeout(self.connect, self.connect_to(&addresses)).await {
-            Ok(made) => made,
-            Err(_) => Err(Fault::TimedOut),
-        };
+        let made = self.connect_to(&addresses).await;
         (self.dialled)(made.is_ok());
         match made {
             Ok(current) => {
                 if state.failed.take().is_some() {
                     log::info!("redis {}: connected again, to {}", self.service, current.address);
                 }
-                let handle = current.handle.clone();
+                let (handle, ends) = (current.handle.clone(), Arc::clone(&current.ends));
                 state.current = Some(current);
                 state.number += 1;
-                Ok(Connection { handle, number: state.number, is_new: true })
+                Ok(Connection { handle, ends, number: state.number, is_new: true })
             }
             Err(fault) => {
-                if state.failed.replace(Instant::now()).is_none() {
+                if state.failed.replace((Instant::now(), fault.to_string().into())).is_none() {
                     log::warn!("redis {}: cannot connect: {fault}", self.service);
                 }
                 Err(fault)
@@ -108,15 +118,28 @@ impl Slot {
 
     async fn connect_to(&self, addresses: &[String]) -> Result<Current, Fault> {
         let at = rand::random_range(0..addresses.len().max(1));
-        let address = addresses.get(at).and_then(|address| Some((address, address.rsplit_once(':')?)));
-        let (address, (host, port)) = address.ok_or_else(|| Fault::NoInstance(self.service.clone()))?;
-        let port = port.parse().map_err(|_| Fault::NoInstance(self.service.clone()))?;
-        let info = ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info()?;
-        let client = Client::open(info.set_redis_settings(self.settings.clone()))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect))
-            .set_response_timeout(Some(self.answer));
-        let handle = client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Current { handle, address: address.clone() })
+        let address = addresses.get(at).ok_or_else(|| Fault::NoInstance(self.service.clone()))?;
+        let fault = |reason: String| Fault::Dial { address: address.clone(), reason };
+        let work = async {
+            let stream = TcpStream::connect(address).await.map_err(|e| fault(dial_error(&e)))?;
+            let end = |end: std::io::Result<std::net::SocketAddr>| {
+                end.map(|end| end.to_string()).map_err(|e| fault(dial_error(&e)))
+            };
+            let ends = Arc::new((end(stream.local_addr())?, end(stream.peer_addr())?));
+            // What delays a small command is the wait for another one to go with it.
+            let _ = stream.set_nodelay(true);
+            let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.answer));
+            // No more is said to the server than what has to be.
+            let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+            let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
+            let (mut handle, driver) = made?;
+            // It ends with the last handle.
+            let driver = tokio::spawn(driver).abort_handle();
+            if !self.password.is_empty() {
+                redis::cmd("AUTH").arg(&self.password).query_async::<()>(&mut handle).await?;
+            }
+            Ok(Current { handle, driver, address: address.clone(), ends })
+        };
+        timeout(self.connect, work).await.unwrap_or_else(|_| Err(fault("i/o timeout".into())))
     }
 }

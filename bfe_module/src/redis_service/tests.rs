@@ -59,10 +59,37 @@ async fn faults_of_servers() {
     redis.set_for(b"k", b"v", 5).await.unwrap();
     assert_eq!(served.await.unwrap(), 4);
 
+    // A script is sent by its hash, then as it is; it is not done twice where the connection ends.
+    let scripted = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    names::publish([("scripted".to_owned(), address(&scripted)), ("empty".to_owned(), vec![])]);
+    let served = tokio::spawn(async move {
+        serve(
+            scripted,
+            &[&["-NOSCRIPT No matching script.\r\n", ":7\r\n", ":8\r\n", ""], &["-WRONGTYPE Operation\r\n"]],
+        )
+        .await
+    });
+    let redis = service("scripted", 5000);
+    let script = Script::new("return 1");
+    assert_eq!(script.sha, "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+    for want in [7, 8] {
+        assert_eq!(redis.script::<i64>(&script, b"k", &[1]).await.unwrap(), want);
+    }
+    assert!(matches!(redis.script::<i64>(&script, b"k", &[1]).await, Err(Fault::Closed)));
+    let fault = redis.script::<i64>(&script, b"k", &[1]).await.unwrap_err();
+    assert_eq!(fault.to_string(), "WRONGTYPE Operation");
+    assert_eq!(served.await.unwrap(), 5);
+    names::publish([
+        ("silent".to_owned(), address(&silent)),
+        ("refusing".to_owned(), vec![refusing.to_string()]),
+        ("empty".to_owned(), vec![]),
+    ]);
+
     for (name, want) in [("empty", "empty: no instance"), ("unknown", "unknown: no instance")] {
         assert!(service(name, 5000).get(b"k").await.unwrap_err().to_string().starts_with(want));
     }
-    assert!(matches!(service("refusing", 5000).get(b"k").await, Err(Fault::Redis(_))));
+    let fault = service("refusing", 5000).get(b"k").await.unwrap_err();
+    assert_eq!(fault.to_string(), format!("dial tcp {refusing}: connect: connection refused"));
 
     // Many wait for a server that says nothing, and none longer than its own time.
     let redis = service("silent", 200);

@@ -3,14 +3,17 @@
 use super::{After, count, proxy_state};
 use crate::worker::Worker;
 use bfe_basic::Request;
-use bfe_module::HandlerResult;
+use bfe_module::{Finishing, HandlerResult};
 
 /// Ends a request whose answer has been sent, or whose client has gone.
-pub(super) fn finish(worker: &Worker, req: &mut Request, body_sent: u64, after: After) -> After {
+pub(super) async fn finish(worker: &Worker, req: &mut Request, body_sent: u64, after: After) -> After {
     if req.http.content_length > 0 {
         req.stat.body_len_in = body_sent;
     }
-    let result = worker.callbacks().run_request_finish(req);
+    let result = match worker.callbacks().run_request_finish(req) {
+        Finishing::Done(result) => result,
+        Finishing::Waits(rest) => rest.await,
+    };
     if req.error_code.is_some() {
         count(proxy_state::CLIENT_REQ_FAIL);
     }

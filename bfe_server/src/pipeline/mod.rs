@@ -107,7 +107,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
     }
     tables.product_stats(way.product).observe(way.status, way.now.saturating_duration_since(now));
     let body_sent = if way.forwarded { exchange.body_read() } else { 0 };
-    finish::finish(worker, req, body_sent, after)
+    finish::finish(worker, req, body_sent, after).await
 }
 
 /// The first half of the way: to the cluster.
