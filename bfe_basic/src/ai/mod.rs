@@ -8,7 +8,9 @@ mod error;
 pub use error::{AiError, AiErrorCode, AiErrorDetails};
 
 use crate::Name;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,12 +41,34 @@ pub struct AiInfo {
     pub cluster_keys: Vec<(Name, String)>,
     /// Tokens and what they cost.
     pub usage: TokenUsage,
+    /// The same, as far as the body of the response has told it while it is sent; see [`AiInfo::settle`].
+    pub counting: Option<Rc<Cell<TokenUsage>>>,
+    /// Price of `target_model` (mode `chat`) in the last cluster; `None` where that names none.
+    pub price: Option<TokenPrice>,
     /// Whether usage is estimated where the response does not tell it (`EstimateToken`).
     pub estimate_token: bool,
     /// Policies that mod_ai_rate_limit found exceeded, by their ids; `None` where it has not looked.
     pub rate_limit_hits: Option<BTreeMap<String, RateLimitHit>>,
     /// What mod_ai_route found; shared with its table.
     pub route: Option<Arc<AiRoute>>,
+}
+
+impl AiInfo {
+    /// Takes over into `usage` what the body of the response has told.
+    pub fn settle(&mut self) {
+        if let Some(counting) = &self.counting {
+            self.usage = counting.get();
+        }
+    }
+}
+
+/// What a token costs, in units of 1e-8 of the currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenPrice {
+    /// A token of the question.
+    pub input: i64,
+    /// A token of the answer.
+    pub output: i64,
 }
 
 /// Tokens of a request, and what they cost.

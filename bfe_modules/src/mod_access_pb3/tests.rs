@@ -348,6 +348,7 @@ fn aix_1_every_field() {
         estimate_token: true,
         rate_limit_hits: Some([("policy".to_owned(), hit)].into()),
         route: Some(Arc::new(route)),
+        ..AiInfo::default()
     });
     assert_eq!(
         log.keys().copied().filter(|field| *field > 700).collect::<Vec<_>>(),

@@ -34,6 +34,27 @@ pub fn get_text(document: &[u8], path: &str) -> Vec<u8> {
     walk::get(document, path.as_bytes(), 0).into_text()
 }
 
+/// The number at `path`, without its fraction: digits in a string count as one, `true` is 1, and anything else is 0,
+/// as is what no `i64` holds.
+#[must_use]
+pub fn get_int(document: &[u8], path: &str) -> i64 {
+    let value = walk::get(document, path.as_bytes(), 0);
+    let digits = |text: &[u8]| {
+        let is_plain = text.strip_prefix(b"-").unwrap_or(text).iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(text).ok().filter(|_| is_plain).and_then(|text| text.parse().ok())
+    };
+    match value.kind {
+        Kind::True => 1,
+        Kind::String => digits(&value.text).unwrap_or(0),
+        Kind::Number => digits(&value.raw).unwrap_or_else(|| {
+            let number = value.number();
+            // The bounds are powers of two, which floats hold; what is between them fits.
+            if number.abs() < 9_223_372_036_854_775_808.0 { number as i64 } else { 0 }
+        }),
+        _ => 0,
+    }
+}
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
@@ -134,7 +155,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::get_text;
+    use super::{get_int, get_text};
 
     #[test]
     fn broken_paths_and_documents() {
@@ -154,6 +175,31 @@ mod tests {
             let got = get_text(document.as_bytes(), path);
             assert_eq!(String::from_utf8_lossy(&got), want, "{path} on {document}");
         }
+    }
+
+    #[test]
+    fn ait_10_numbers() {
+        for (value, want) in [
+            ("7", 7),
+            ("-7", -7),
+            ("7.9", 7),
+            ("1e3", 1000),
+            ("-1.5e2", -150),
+            ("9007199254740993", 9_007_199_254_740_993),
+            ("99999999999999999999", 0),
+            ("1e300", 0),
+            ("\"12\"", 12),
+            ("\"12a\"", 0),
+            ("\"\"", 0),
+            ("true", 1),
+            ("false", 0),
+            ("null", 0),
+            ("[1]", 0),
+        ] {
+            let document = format!(r#"data: {{"usage":{{"a":{value}}}}}"#);
+            assert_eq!(get_int(document.as_bytes(), "usage.a"), want, "{value}");
+        }
+        assert_eq!(get_int(b"{}", "usage.a"), 0);
     }
 
     #[test]
