@@ -6,11 +6,14 @@
 
 mod accept_encoding;
 mod auth_rule;
+mod data_file;
+mod failed_body;
 mod hex;
 mod http_time;
 pub mod mod_access;
 pub mod mod_access_pb3;
 pub mod mod_ai_route;
+pub mod mod_ai_token_auth;
 pub mod mod_auth_basic;
 pub mod mod_auth_jwt;
 pub mod mod_auth_request;
@@ -41,7 +44,9 @@ pub mod mod_waf;
 pub mod module_conf;
 mod offload;
 mod protobuf;
+mod redis_conf;
 pub mod rule_file;
+mod secret_path;
 mod set_cookie;
 mod url_edit;
 
@@ -81,6 +86,7 @@ pub fn registry() -> Registry {
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
     registry.add(mod_unified_waf::ModuleUnifiedWaf);
+    registry.add(mod_ai_token_auth::ModuleAiTokenAuth);
     registry.add(mod_ai_route::ModuleAiRoute);
     registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);

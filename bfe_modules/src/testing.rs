@@ -48,3 +48,101 @@ pub(crate) fn check<Raw: RawRule>(rules: &str) -> Result<(), String> {
     let error = load::<Raw>(&text).err();
     error.map_or(Ok(()), |e| Err(e.lines().next().unwrap_or_default().to_owned()))
 }
+
+/// A real Redis, on a port of its own, until it is dropped.
+pub(crate) struct RedisServer {
+    child: std::process::Child,
+    address: std::net::SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+impl RedisServer {
+    /// Starts one that wants that password; `None`, said aloud, where the machine has no Redis.
+    pub(crate) fn start(password: &str) -> Option<Self> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if !std::env::split_paths(&path).any(|dir| dir.join("redis-server").is_file()) {
+            assert!(
+                std::env::var("BFE_REQUIRE_PEERS").as_deref() != Ok("1"),
+                "redis-server is not installed"
+            );
+            let _ = writeln!(std::io::stderr(), "SKIPPED: redis-server is not installed");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = address.port().to_string();
+        let child = std::process::Command::new("redis-server")
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--requirepass", password])
+            .current_dir(dir.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { child, address, _dir: dir };
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(address).is_ok() {
+                return Some(server);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("redis-server does not start");
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The answer to a command without a password, whose words have no blanks: what is in a list or a text, with
+    /// a blank between its items.
+    pub(crate) fn ask(&self, command: &str) -> String {
+        use std::io::{BufRead as _, BufReader};
+        let mut stream = BufReader::new(std::net::TcpStream::connect(self.address).unwrap());
+        stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut line = || {
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            line.trim_end().to_owned()
+        };
+        let (mut left, mut items) = (1usize, Vec::new());
+        while left > 0 {
+            left -= 1;
+            let first = line();
+            match first.split_at(1) {
+                ("*", count) => left += count.parse::<usize>().unwrap(),
+                ("$", "-1") => items.push("nil".to_owned()),
+                ("$", _) => items.push(line()),
+                (_, text) => items.push(text.to_owned()),
+            }
+        }
+        items.join(" ")
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client of the Redis at that address, which may be none.
+pub(crate) fn redis_service(address: &str) -> bfe_module::redis_service::RedisService {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, PoisonError};
+    use std::time::Duration;
+    // The table of names is one for the process, and published whole.
+    static KNOWN: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("test.redis.{address}");
+    if !address.is_empty() {
+        known.insert(name.clone(), address.to_owned());
+    }
+    bfe_basic::names::publish(known.iter().map(|(name, address)| (name.clone(), vec![address.clone()])));
+    bfe_module::redis_service::RedisService::new(&bfe_module::redis_service::Settings {
+        services: vec![(name, 1)],
+        password: String::new(),
+        connect: Duration::from_secs(2),
+        answer: Duration::from_secs(2),
+        dialled: |_| {},
+        max_connections: 1,
+    })
+}

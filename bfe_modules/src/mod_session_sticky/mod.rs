@@ -61,12 +61,12 @@ mod monitor;
 mod rule;
 mod token;
 
+use crate::failed_body::failed;
 use crate::rule_file::walk::first_match;
 use crate::rule_file::{ReloadAnswer, RuleFile};
 use crate::set_cookie::SetCookie;
 use bfe_basic::condition::json;
 use bfe_basic::{ContextValue, NeedBody, Request, SESSION_STICKY_BACKEND_KEY, StickyBackend};
-use bfe_http::{Body, BodyError, BodyStream};
 use bfe_module::redis_service::RedisService;
 use bfe_module::{
     AsyncRequestFilter, AsyncResponseFilter, Callbacks, Handled, HandlerResult, InitError, LocalBoxFuture,
@@ -78,7 +78,6 @@ use conf::CacheConf;
 use rule::{CookieRule, IdRule, Kind, RawStickyRule, StickyRule};
 use std::path::Path;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 use token::Token;
 
@@ -287,19 +286,9 @@ async fn id_in_body(field: &str, req: &mut Request) -> Option<Bytes> {
     match body.peek(max).await {
         Ok(start) => Some(Bytes::from(json::get_text(&start, field))).filter(|id| !id.is_empty()),
         Err(e) => {
-            // What has been read is lost; the client is to see that the answer has no end.
-            *body = Body::Stream(Box::new(Failed(Some(e))));
+            *body = failed(e);
             None
         }
-    }
-}
-
-/// A body that could not be read.
-struct Failed(Option<BodyError>);
-
-impl BodyStream for Failed {
-    fn poll_data(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        Poll::Ready(self.0.take().map(Err))
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing;
-use bfe_http::Response;
+use bfe_http::{Body, Response};
 use bfe_module::Progress;
 use std::num::NonZeroUsize;
 
