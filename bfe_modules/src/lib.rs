@@ -12,6 +12,7 @@ mod hex;
 mod http_time;
 pub mod mod_access;
 pub mod mod_access_pb3;
+pub mod mod_ai_rate_limit;
 pub mod mod_ai_route;
 pub mod mod_ai_token_auth;
 pub mod mod_auth_basic;
@@ -88,6 +89,7 @@ pub fn registry() -> Registry {
     registry.add(mod_unified_waf::ModuleUnifiedWaf);
     registry.add(mod_ai_token_auth::ModuleAiTokenAuth);
     registry.add(mod_ai_route::ModuleAiRoute);
+    registry.add(mod_ai_rate_limit::ModuleAiRateLimit);
     registry.add(mod_access_pb3::ModuleAccessPb3);
     registry.add(mod_session_sticky::ModuleSessionSticky);
     registry
