@@ -1,6 +1,6 @@
 //! `mod_auth_request.conf`.
 
-use super::address::Address;
+use crate::http_address::Address;
 use crate::module_conf;
 use bfe_basic::conf::ConfErrors;
 use bfe_basic::conf::ini::{self, Section};

@@ -44,7 +44,6 @@
 //!
 //! Realises modules-security 4.
 
-mod address;
 mod conf;
 mod rule;
 mod service;
@@ -223,7 +222,7 @@ mod tests {
                 {"Cond":"req_path_in(\"/two\", false)","Enable":true}]"#,
         );
         let delay = Arc::new(Delay::new(NAME, 60, 1, 20));
-        let address = address::Address::parse("http://127.0.0.1:1").unwrap();
+        let address = crate::http_address::Address::parse("http://127.0.0.1:1").unwrap();
         let service = Service::new(address, std::time::Duration::from_millis(1), delay).unwrap();
         let all = OnRequest { rules: Arc::new(rules), service };
         assert_eq!(all.questions(&testing::request("GET", "/")), Ok(1));

@@ -1,17 +1,14 @@
 //! The service that says who may pass: what it is asked, and what its answers mean.
 
-use super::address::Address;
+use crate::http_address::Address;
 use bfe_basic::Request;
 use bfe_http::h1::encode::{OutFraming, RequestHead, request_head};
 use bfe_http::transport::side::SideClient;
-use bfe_http::transport::{Kind, TlsBackend};
 use bfe_http::{Header, Response};
 use bfe_module::delay::Delay;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// What a client calls itself that has not said so.
 const USER_AGENT: &str = "Go-http-client/1.1";
@@ -54,8 +51,7 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(address: Address, timeout: Duration, delay: Arc<Delay>) -> Result<Self, String> {
-        let kind = if address.is_tls { Kind::Https(tls()?) } else { Kind::Http };
-        Ok(Self { client: SideClient::new(kind, &address.connect), address, timeout, delay })
+        Ok(Self { client: address.client()?, address, timeout, delay })
     }
 
     /// Asks whether a request may pass.
@@ -127,20 +123,6 @@ fn verdict(response: &Response) -> Verdict {
         200..=299 => Verdict::Pass,
         _ => Verdict::Uncertain,
     }
-}
-
-/// TLS by the certificates that the system trusts.
-fn tls() -> Result<TlsBackend, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        log::warn!("certificates of the system: {error}");
-    }
-    roots.add_parsable_certificates(found.certs);
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    Ok(TlsBackend { name: None, insecure: false, config: Arc::new(config) })
 }
 
 #[cfg(test)]

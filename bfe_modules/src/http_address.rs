@@ -1,28 +1,33 @@
-//! Where the service is: a URL, taken apart.
+//! Where a service is that modules ask: a URL, taken apart.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bfe_http::Url;
+use bfe_http::transport::side::SideClient;
+use bfe_http::transport::{Kind, TlsBackend};
 use bfe_http::url::unescape;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::sync::Arc;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// An `http` or `https` URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) is_tls: bool,
+pub(crate) struct Address {
+    pub(crate) is_tls: bool,
     /// Host and port to connect to.
-    pub(super) connect: String,
+    pub(crate) connect: String,
     /// Value of `Host`.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// Path and query.
-    pub(super) target: Bytes,
+    pub(crate) target: Bytes,
     /// Value of `Authorization` for the user in the URL; `None` without one.
-    pub(super) authorization: Option<String>,
+    pub(crate) authorization: Option<String>,
 }
 
 impl Address {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err("there are blanks or control characters in it".into());
         }
@@ -56,6 +61,29 @@ impl Address {
         let authorization = user.map(credentials).transpose()?;
         Ok(Self { is_tls, connect, host: host.to_owned(), target, authorization })
     }
+
+    /// Connections to it.
+    ///
+    /// # Errors
+    /// Where there is no TLS to be had.
+    pub(crate) fn client(&self) -> Result<SideClient, String> {
+        let kind = if self.is_tls { Kind::Https(tls()?) } else { Kind::Http };
+        Ok(SideClient::new(kind, &self.connect))
+    }
+}
+
+/// TLS by the certificates that the system trusts.
+fn tls() -> Result<TlsBackend, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        log::warn!("certificates of the system: {error}");
+    }
+    roots.add_parsable_certificates(found.certs);
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsBackend { name: None, insecure: false, config: Arc::new(config) })
 }
 
 /// `user:password` of a URL as a client sends it.
