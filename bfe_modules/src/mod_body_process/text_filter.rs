@@ -6,7 +6,9 @@ use bfe_http::Header;
 use bfe_http::h1::encode::{OutFraming, RequestHead, request_head};
 use bfe_http::transport::side::SideClient;
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use serde::Deserialize;
+use std::io::Read as _;
 use std::time::Duration;
 
 /// How long the service may take for a text.
@@ -97,6 +99,9 @@ impl TextFilter {
             .await
             .map_err(|error| error.to_string())?;
         let answer = response.body.peek(MAX_ANSWER).await.map_err(|error| error.to_string())?;
+        let is_gzip =
+            response.header.get("Content-Encoding").is_some_and(|e| e.eq_ignore_ascii_case(b"gzip"));
+        let answer = if is_gzip { unzipped(&answer)? } else { answer };
         if answer.len() >= MAX_ANSWER {
             return Err(format!("its answer is longer than {MAX_ANSWER} bytes"));
         }
@@ -125,6 +130,7 @@ fn head(address: &Address, length: usize) -> Vec<u8> {
     let mut header = Header::new();
     header.set("User-Agent", "Go-http-client/1.1");
     header.set("Content-Type", "application/x-www-form-urlencoded");
+    header.set("Accept-Encoding", "gzip");
     if let Some(authorization) = &address.authorization {
         header.set("Authorization", authorization.clone());
     }
@@ -138,6 +144,14 @@ fn head(address: &Address, length: usize) -> Vec<u8> {
     };
     request_head(&mut head, &line, &header, |_, _| true);
     head
+}
+
+/// An answer that came compressed, as far as it may be read.
+fn unzipped(answer: &[u8]) -> Result<Bytes, String> {
+    let mut out = Vec::new();
+    let most = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
+    GzDecoder::new(answer).take(most).read_to_end(&mut out).map_err(|error| error.to_string())?;
+    Ok(out.into())
 }
 
 /// A form with the text.
@@ -177,6 +191,10 @@ mod tests {
         for wrong in ["", "x", "h:80", "/"] {
             assert!(TextFilter::new(wrong, Mode::Filter).service.is_none());
         }
+        let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut zipped, b"{}").unwrap();
+        assert_eq!(unzipped(&zipped.finish().unwrap()).unwrap(), "{}");
+        assert!(unzipped(b"{}").is_err());
         let verdict = |mode, text: &str| {
             let answer = json::from_slice("answer", text.as_bytes()).ok()?.into_parts().0;
             Some(TextFilter::new("http://h", mode).verdict(answer))

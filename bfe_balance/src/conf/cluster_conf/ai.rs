@@ -160,6 +160,17 @@ impl ModelTable {
 }
 
 impl ModelPrice {
+    /// What a token of the question costs, and one of the answer, in units of 1e-8 of the currency (ai-gateway 7).
+    #[must_use]
+    pub fn units(&self) -> (i64, i64) {
+        let of = |key: &str| {
+            let price = self.prices.as_ref().and_then(|prices| prices.get(key));
+            // Not negative, and cut to a whole number, by the check.
+            price.copied().unwrap_or_default() as i64
+        };
+        (of("input_cost_per_token_int"), of("output_cost_per_token_int"))
+    }
+
     fn check(&mut self) -> Result<(), String> {
         if self.model.is_empty() {
             return Err("model is empty".to_owned());

@@ -7,8 +7,8 @@ use crate::pipeline::forward::{self, Outcome};
 use crate::pipeline::{After, Way, count, deadline, proxy_state};
 use crate::tables::{Cluster, ServerData};
 use crate::worker::Worker;
-use bfe_balance::conf::cluster_conf::{AiKey, AiKeyPolicy};
-use bfe_basic::ai::AiTarget;
+use bfe_balance::conf::cluster_conf::{AiKey, AiKeyPolicy, ModelTable};
+use bfe_basic::ai::{AiTarget, TokenPrice};
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::{Exchange, Response};
 use bytes::Bytes;
@@ -53,6 +53,9 @@ pub(super) async fn invoke<'t, E: Exchange>(
     // Also the name of one that is not there stands in logs.
     req.route.cluster = cluster.map_or_else(|| attempt.cluster.as_str().into(), |c| (&c.conf.name).into());
     req.backend.cluster = req.route.cluster.clone();
+    if let Some(ai) = &mut req.ai {
+        ai.price = None;
+    }
     let Some(cluster) = cluster else {
         count(proxy_state::ERR_BK_NO_CLUSTER);
         req.set_error(ErrorCode::BK_NO_CLUSTER, format!("no cluster found for {}", attempt.cluster));
@@ -146,6 +149,7 @@ async fn forward_once<'t>(
         }
         if let Some(table) = &conf.model_table {
             ai.cost_currency.clone_from(&table.currency);
+            ai.price = price(table, &ai.target_model);
         }
         let name = key.map(|key| key.name.clone()).unwrap_or_default();
         ai.cluster_keys.push((req.route.cluster.clone(), name));
@@ -165,6 +169,13 @@ async fn forward_once<'t>(
         Outcome::Failed(after) => tried(None, true, after),
         Outcome::Refused(after) => tried(None, false, after),
     }
+}
+
+/// What tokens of a model cost; other modes than `chat` have no price (ai-gateway 9.5).
+fn price(table: &ModelTable, model: &[u8]) -> Option<TokenPrice> {
+    let price = table.get(std::str::from_utf8(model).ok()?, "chat")?;
+    let (input, output) = price.units();
+    Some(TokenPrice { input, output })
 }
 
 /// Puts a key into the request; gives what the client has sent in its place.
