@@ -1,16 +1,14 @@
 //! Where a service is that modules ask: a URL, taken apart.
 
+use crate::side_tls;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bfe_http::Url;
+use bfe_http::transport::Kind;
 use bfe_http::transport::side::SideClient;
-use bfe_http::transport::{Kind, TlsBackend};
 use bfe_http::url::unescape;
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::sync::Arc;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// An `http` or `https` URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,23 +65,9 @@ impl Address {
     /// # Errors
     /// Where there is no TLS to be had.
     pub(crate) fn client(&self) -> Result<SideClient, String> {
-        let kind = if self.is_tls { Kind::Https(tls()?) } else { Kind::Http };
+        let kind = if self.is_tls { Kind::Https(side_tls::by_system_roots()?) } else { Kind::Http };
         Ok(SideClient::new(kind, &self.connect))
     }
-}
-
-/// TLS by the certificates that the system trusts.
-fn tls() -> Result<TlsBackend, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        log::warn!("certificates of the system: {error}");
-    }
-    roots.add_parsable_certificates(found.certs);
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    Ok(TlsBackend { name: None, insecure: false, config: Arc::new(config) })
 }
 
 /// `user:password` of a URL as a client sends it.

@@ -51,6 +51,7 @@ mod redis_conf;
 pub mod rule_file;
 mod secret_path;
 mod set_cookie;
+mod side_tls;
 mod url_edit;
 
 #[cfg(test)]

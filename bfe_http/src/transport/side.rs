@@ -55,12 +55,12 @@ impl SideClient {
     }
 
     /// Sends a request whose head is given whole, with the length of the body in it, and reads the head of the
-    /// answer. Where an idle connection turns out to be closed, another one is taken, unless there is a body: such a
-    /// request may have had its effect. It is not done at all where this is dropped.
+    /// answer. Where an idle connection turns out to be closed, another one is taken, except for a POST: that may have
+    /// had its effect. It is not done at all where this is dropped.
     ///
     /// # Errors
     /// See [`TransportError`].
-    pub async fn send_with_body(&self, head: &[u8], sent: &Bytes) -> Result<Response, TransportError> {
+    pub async fn send_with_body(&self, head: &[u8], body: &Bytes) -> Result<Response, TransportError> {
         let now = Instant::now();
         let pool = POOL.with(|pool| {
             if SWEPT.get().is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
@@ -72,11 +72,11 @@ impl SideClient {
         loop {
             let conn = pool.get(&self.transport, &self.addr).await?;
             let fresh = conn.is_fresh();
-            let body = if sent.is_empty() { Body::Empty } else { Body::Full(sent.clone()) };
+            let body = if body.is_empty() { Body::Empty } else { Body::Full(body.clone()) };
             let request = Outgoing { head: head.to_vec(), body, chunked: false, is_head: false };
             match round_trip(conn, request, now, None).await {
                 Ok((response, _)) => return Ok(response),
-                Err(error) if fresh || !sent.is_empty() => return Err(error),
+                Err(error) if fresh || head.starts_with(b"POST ") => return Err(error),
                 Err(_) => {}
             }
         }
