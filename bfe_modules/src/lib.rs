@@ -44,6 +44,8 @@ pub mod mod_trust_clientip;
 pub mod mod_unified_waf;
 pub mod mod_userid;
 pub mod mod_waf;
+#[cfg(feature = "wasm")]
+pub mod mod_wasm;
 pub mod module_conf;
 mod offload;
 mod protobuf;
@@ -89,6 +91,8 @@ pub fn registry() -> Registry {
     registry.add(mod_key_log::ModuleKeyLog);
     registry.add(mod_http_code::ModuleHttpCode);
     registry.add(mod_access::ModuleAccess);
+    #[cfg(feature = "wasm")]
+    registry.add(mod_wasm::ModuleWasm);
     registry.add(mod_unified_waf::ModuleUnifiedWaf);
     registry.add(mod_ai_token_auth::ModuleAiTokenAuth);
     registry.add(mod_ai_route::ModuleAiRoute);
