@@ -118,13 +118,14 @@ impl Table {
         for warning in warnings {
             log::warn!("{warning}");
         }
-        let version = raw.version.unwrap_or_default();
-        if version == self.version {
-            if version.is_empty() {
+        let version = match raw.version {
+            Some(version) if version != self.version => version,
+            Some(version) if !version.is_empty() => return Ok(None),
+            _ => {
                 log::warn!("{}: no Version: nothing of it is used", source.file());
+                return Ok(None);
             }
-            return Ok(None);
-        }
+        };
         // All rules are checked before a plugin is built, which takes long.
         let raw_plugins = raw.plugin_map.unwrap_or_default();
         let mut faults = Faults::new();

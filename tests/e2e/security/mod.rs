@@ -11,6 +11,7 @@ mod secure_link;
 mod sticky_redis;
 mod unified_waf;
 mod waf;
+mod wasm;
 
 use bfe_tests::Bfe;
 use std::fs;

@@ -238,15 +238,13 @@ impl<'a> Sender<'a> {
         let mut failed = None;
         if options.flush != FlushPolicy::Immediate {
             (first, known.complete, failed) = self.first_bytes(body, options).await;
-            if self.conn.facts.get().is_head {
-                first = Bytes::new();
-            }
             known.first = &first;
         }
         let plan = write_head(&mut self.out, self.conn.facts.get(), res.status, &res.header, &known);
         self.sent.header_len = self.out.len() as u64;
         self.declared = plan.declared;
-        if !first.is_empty() {
+        // The answer to a HEAD tells the length of a body that a module gave, without the body.
+        if !first.is_empty() && !self.conn.facts.get().is_head {
             self.push(first.clone(), plan.framing).await?;
         }
         let outcome = match failed {

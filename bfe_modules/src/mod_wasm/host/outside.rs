@@ -35,8 +35,7 @@ pub(super) fn send_local_response(
     let header = header(&read(env, fields, fields_size)?);
     match &mut env.data_mut().scope {
         Scope::Request(messages) => {
-            let status = u16::try_from(code).ok().filter(|code| (100..=999).contains(code));
-            let status = status.ok_or(Refusal::BadArgument)?;
+            let status = u16::try_from(code).map_err(|_| Refusal::BadArgument)?;
             messages.reply = Some(Reply { status, header, body });
             Ok(())
         }

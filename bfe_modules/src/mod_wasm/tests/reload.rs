@@ -26,6 +26,7 @@ fn wasm_4_5_and_17_versions_and_instances() {
     assert!(
         folder.load(&first, r#"{"Version":"1","BeforeLocationRules":[{"Cond":"bad("}]}"#).unwrap().is_none()
     );
+    assert!(folder.load(&first, r#"{"Version":null}"#).unwrap().is_none());
     assert!(folder.load(&none, r#"{"BeforeLocationRules":[{}]}"#).unwrap().is_none());
     assert!(folder.load(&none, r#"{"Version":""}"#).unwrap().is_none());
 
@@ -49,7 +50,7 @@ fn wasm_4_5_and_17_versions_and_instances() {
         folder.load(&by_cpu, &rules("5", r#"{"ConfVersion":"2","InstanceNum":0}"#)).unwrap().unwrap();
     assert_ne!(renewed.plugin("a").unwrap().root, root);
     assert_eq!(count(&renewed, "a"), cpus);
-    let gone = folder.load(&renewed, r#"{"Version":"6"}"#).unwrap().unwrap();
+    let gone = folder.load(&renewed, r#"{"Version":""}"#).unwrap().unwrap();
     assert!(gone.plugin("a").is_none());
 }
 
