@@ -103,7 +103,11 @@ impl StreamExchange {
                         return Err(SendError::Body(e));
                     }
                     Event::Body(Some(Ok(piece))) => held = join(held, piece),
-                    Event::Flush => break,
+                    Event::Flush => {
+                        // What has come goes out with the head.
+                        *timer = Some(Box::pin(sleep_until(soon(Duration::ZERO))));
+                        break;
+                    }
                     Event::Closed(why) => {
                         return self.lose(why, &held, body, (0, declared(&res.header)), options);
                     }

@@ -96,14 +96,14 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
             Err(exit) => exit,
         }
     };
-    let after = match exit {
+    let mut after = match exit {
         Exit::Respond(after) => respond::respond(worker, req, &mut way, exchange, after).await,
         Exit::Finish => respond::finish(worker, req, &mut way, exchange).await,
         Exit::Redirect => respond::redirect(worker, req, &mut way, exchange).await,
         Exit::Close => After::Close,
     };
-    if way.is_unlogged {
-        req.response = None;
+    if req.ai.is_some() {
+        after = ai::settle(req, &way, after);
     }
     tables.product_stats(way.product).observe(way.status, way.now.saturating_duration_since(now));
     let body_sent = if way.forwarded { exchange.body_read() } else { 0 };

@@ -3,6 +3,7 @@
 use super::{answering, cluster, gateway, one_table, post, rule};
 use bfe_tests::{Backend, Bfe, Reply, Tree};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 fn tree(backend: &Backend, fallback: &Backend) -> Tree {
     let rules = json!([rule("r", "default_t()", "c", &[("f", "")])]);
@@ -60,6 +61,24 @@ fn aif_5_and_14_bodies_of_the_largest_size_and_none() {
     assert_eq!((backend.count(), fallback.count()), (4, 2));
     let seen = fallback.wait_requests(2);
     assert_eq!((seen.line(), seen.header("Transfer-Encoding")), ("GET / HTTP/1.1", Some("chunked")), "AIF-4");
+}
+
+#[test]
+fn aif_12_an_event_stream_that_is_not_flushed_at_once() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let backend = Backend::always(Reply::bytes(head).hold().send("0\r\n\r\n"));
+    let fallback = answering(200);
+    let tree = tree(&backend, &fallback).cluster_conf("c", json!({"ClusterBasic": {"ResFlushInterval": 0}}));
+    let bfe = Bfe::start(&tree);
+    let mut client = bfe.client();
+    let start = Instant::now();
+    client
+        .send("GET / HTTP/1.1\r\nHost: ok\r\nAuthorization: ak_user_a\r\nAccept: text/event-stream\r\n\r\n");
+    client.read_until(b"hello\r\n");
+    let waited = start.elapsed().as_millis();
+    assert!((800..1800).contains(&waited), "{waited}");
+    backend.release();
+    client.read_until(b"0\r\n\r\n");
 }
 
 #[test]

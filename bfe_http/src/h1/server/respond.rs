@@ -273,7 +273,11 @@ impl<'a> Sender<'a> {
             match self.event(body, options, true).await {
                 Event::Body(None) => return (first, true, None),
                 Event::Body(Some(Err(e))) => return (first, true, Some(e)),
-                Event::Flush => return (first, false, None),
+                Event::Flush => {
+                    // What has come goes out with the head.
+                    self.flush_timer = Some(Box::pin(sleep_until(Instant::now())));
+                    return (first, false, None);
+                }
                 Event::ClientGone => return (first, false, Some(BodyError::ClientGone)),
                 Event::Body(Some(Ok(piece))) if first.is_empty() => first = piece,
                 Event::Body(Some(Ok(piece))) => first = [first, piece].concat().into(),

@@ -14,7 +14,7 @@ use super::{After, Exit, Way, call, count, proxy_state, route};
 use crate::tables::ServerData;
 use crate::worker::Worker;
 use bfe_basic::ai::AiInfo;
-use bfe_basic::{ErrorCode, Request};
+use bfe_basic::{ErrorCode, Proto, Request};
 use bfe_http::{Exchange, Header, Response};
 use bfe_module::Point;
 use body::Replay;
@@ -50,6 +50,16 @@ async fn all_steps<'t, E: Exchange>(
     };
     call(worker, Point::HandleAfterLocation, req, way).await?;
     Ok(attempts::run(worker, tables, req, way, exchange, &route, &mut body).await)
+}
+
+/// Once the answer has been sent: what the last handlers see of it, and what becomes of the connection.
+pub(super) fn settle(req: &mut Request, way: &Way<'_>, after: After) -> After {
+    if way.is_unlogged {
+        req.response = None;
+    }
+    // One with many requests goes on for the others (ai-gateway 4.5).
+    let is_shared = matches!(req.session.proto.get(), Proto::H2 | Proto::Spdy31);
+    if is_shared && way.status.is_some() { After::Keep } else { after }
 }
 
 /// Reads the body, and finds out which key and model the client has.
