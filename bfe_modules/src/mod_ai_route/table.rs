@@ -17,6 +17,9 @@ const BINDINGS: &str = "ApikeyRouteTableBindings";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RawFile {
+    /// Any text, but a text.
+    #[serde(rename = "Version")]
+    _version: String,
     route_rules: Option<BTreeMap<String, RawTable>>,
     #[serde(rename = "RouteRules")]
     route_rules_upper: Option<BTreeMap<String, RawTable>>,
@@ -39,7 +42,7 @@ struct RawRule {
     #[serde(rename = "Cond")]
     cond: String,
     targets: Option<Vec<RawTarget>>,
-    fallbacks: Option<Vec<RawTarget>>,
+    fallbacks: Option<Vec<RawFallback>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +51,13 @@ struct RawTarget {
     cluster_name: String,
     model: String,
     weight: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct RawFallback {
+    cluster_name: String,
+    model: String,
 }
 
 /// The tables that each key is routed by.
@@ -165,7 +175,8 @@ fn check_rule(raw: RawRule, kind: &str, owner: &str) -> Result<Rule, (&'static s
     }
     let condition = Condition::build(&raw.cond)
         .map_err(|e| ("Cond", format!("rule {name:?}: error build [{}] [{e}]", raw.cond)))?;
-    let targets = targets(raw.targets);
+    let target = |t: RawTarget| AiTarget { cluster: t.cluster_name, model: t.model, weight: t.weight };
+    let targets: Vec<_> = raw.targets.unwrap_or_default().into_iter().map(target).collect();
     if targets.is_empty() {
         return Err(("targets", format!("rule {name:?}: no targets")));
     }
@@ -173,19 +184,10 @@ fn check_rule(raw: RawRule, kind: &str, owner: &str) -> Result<Rule, (&'static s
     if total != 100 {
         return Err(("targets", format!("rule {name:?}: the weights must add up to 100, not {total}")));
     }
-    let route = AiRoute {
-        kind: kind.to_owned(),
-        owner: owner.to_owned(),
-        rule: name,
-        targets,
-        fallbacks: self::targets(raw.fallbacks),
-    };
+    let fallback = |f: RawFallback| AiTarget { cluster: f.cluster_name, model: f.model, weight: 0 };
+    let fallbacks = raw.fallbacks.unwrap_or_default().into_iter().map(fallback).collect();
+    let route = AiRoute { kind: kind.to_owned(), owner: owner.to_owned(), rule: name, targets, fallbacks };
     Ok(Rule { condition, route: Arc::new(route) })
-}
-
-fn targets(raw: Option<Vec<RawTarget>>) -> Vec<AiTarget> {
-    let target = |t: RawTarget| AiTarget { cluster: t.cluster_name, model: t.model, weight: t.weight };
-    raw.unwrap_or_default().into_iter().map(target).collect()
 }
 
 #[cfg(test)]

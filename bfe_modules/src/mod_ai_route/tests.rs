@@ -65,6 +65,7 @@ fn air_2_what_loads() {
         ),
         (format!("{} x", file("global", "[]")), "bytes left"),
         (r#"{"route_rules":{"t":null}}"#.to_owned(), "invalid route table type"),
+        (r#"{"Version":1}"#.to_owned(), "r.data:1:12: Version: "),
     ] {
         let error = table::of(&text).err().unwrap_or_default();
         assert!(error.contains(want) && error.is_empty() == want.is_empty(), "{text}: {error}");
