@@ -167,3 +167,36 @@ fn is_event_stream(response: &Response) -> bool {
     let mut parts = kind.split(|b| *b == b';').map(<[u8]>::trim_ascii);
     parts.any(|p| TYPES.iter().any(|t| p.eq_ignore_ascii_case(t)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aif_11_what_is_an_event_stream() {
+        for (kind, want) in [
+            ("text/event-stream", true),
+            ("Text/Event-Stream; charset=utf-8", true),
+            ("application/sse", true),
+            ("application/x-sse;x=y", true),
+            ("x; text/event-stream", true),
+            ("text/plain", false),
+            ("text/event-streams", false),
+            ("", false),
+        ] {
+            let mut response = Response::new(200);
+            response.header.add("Content-Type", kind);
+            assert_eq!(is_event_stream(&response), want, "{kind}");
+        }
+        for (accept, want) in [
+            ("text/event-stream", true),
+            ("text/html, Text/Event-Stream ,*/*", true),
+            ("text/event-stream;q=1", false),
+            ("*/*", false),
+        ] {
+            let mut http = bfe_http::Request::new("GET", "/", "h").unwrap();
+            http.header.add("Accept", accept);
+            assert_eq!(accepts_event_stream(&http), want, "{accept}");
+        }
+    }
+}

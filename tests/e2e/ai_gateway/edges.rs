@@ -1,8 +1,10 @@
 //! Where the gateway begins and ends.
 
 use super::{answering, cluster, gateway, one_table, post, rule};
-use bfe_tests::{Backend, Bfe, Reply, Tree};
+use crate::programs::Running;
+use bfe_tests::{Backend, Bfe, Reply, Tree, peer};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::Instant;
 
 fn tree(backend: &Backend, fallback: &Backend) -> Tree {
@@ -79,6 +81,30 @@ fn aif_12_an_event_stream_that_is_not_flushed_at_once() {
     assert!((800..1800).contains(&waited), "{waited}");
     backend.release();
     client.read_until(b"0\r\n\r\n");
+}
+
+#[test]
+fn a_fallback_may_speak_http2_in_the_clear() {
+    let Some(nghttpd) = peer("nghttpd") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("answer"), "from the other").unwrap();
+    let (backend, mut fallback) = (answering(500), Backend::refusing());
+    fallback.free_port();
+    let mut command = Command::new(nghttpd);
+    command.args(["--no-tls", "-d"]).arg(dir.path()).arg(fallback.port().to_string());
+    let _nghttpd = Running::start(&mut command, fallback.port());
+    let tree = tree(&backend, &fallback).cluster_conf("f", json!({"BackendConf": {"Protocol": "h2c"}}));
+    let bfe = Bfe::start(&tree);
+    let mut client = bfe.client();
+    let body = "x".repeat(100_000);
+    let length = body.len();
+    for _ in 0..2 {
+        let answer = client.ask(format!(
+            "POST /answer HTTP/1.1\r\nHost: ok\r\nAuthorization: ak_user_a\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        assert_eq!((answer.status, answer.text()), (200, "from the other"));
+    }
+    assert_eq!(backend.count(), 2);
 }
 
 #[test]
