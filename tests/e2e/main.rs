@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ai_gateway;
+mod ai_redis;
 mod balance;
 mod basics;
 mod corpus;
