@@ -224,7 +224,10 @@ fn list(field: &'static str, text: &str) -> Result<Vec<String>, Fault> {
 
 /// A subnet; what stands for IPv4 addresses in IPv6 is one of those.
 fn subnet(text: &str) -> Option<IpNet> {
-    let net: IpNet = text.parse().ok()?;
+    // Addresses are stricter than nets: no leading zeros.
+    let (address, length) = text.split_once('/')?;
+    let length = Some(length).filter(|length| length.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let net = IpNet::new(address.parse().ok()?, length).ok()?;
     if let IpNet::V6(net) = net
         && let Some(address) = net.network().to_ipv4_mapped()
         && net.prefix_len() >= 96
@@ -273,6 +276,8 @@ mod tests {
             (r#","block_models":" ""#, "", "block_models cannot contain empty strings"),
             (r#","subnet":"10.0.0.1""#, "", "invalid subnet 10.0.0.1"),
             (r#","subnet":"10.0.0.0/33""#, "", "invalid subnet 10.0.0.0/33"),
+            (r#","subnet":"010.0.0.0/8""#, "", "invalid subnet 010.0.0.0/8"),
+            (r#","subnet":"10.0.0.0/+8""#, "", "invalid subnet 10.0.0.0/+8"),
             ("", r#","Id":"""#, "QuotaPlans.p[0].Id: no Id"),
             ("", r#","ExpiredTime":-2"#, "invalid ExpiredTime: -2"),
             ("", r#","ResetMode":2"#, "invalid ResetMode: 2"),
