@@ -84,7 +84,7 @@ mod tests;
 mod usage;
 
 use crate::data_file::DataFile;
-use crate::failed_body::failed;
+use crate::failed_body::peek;
 use crate::rule_file::walk::first_match;
 use bfe_basic::{ContextValue, NeedBody, Request};
 use bfe_http::Response;
@@ -236,11 +236,10 @@ impl AsyncResponseFilter for OnResponse {
                 0 => ACCESSIBLE_BODY_SIZE,
                 max => max,
             };
-            if let (Some(response), Some(ai)) = (&mut req.response, &mut req.ai) {
-                match response.body.peek(max).await {
-                    Ok(start) => usage::read(ai, &start, response.content_length),
-                    Err(e) => response.body = failed(e),
-                }
+            if let (Some(response), Some(ai)) = (&mut req.response, &mut req.ai)
+                && let Some(start) = peek(&mut response.body, max).await
+            {
+                usage::read(ai, &start, response.content_length);
             }
             Ok(HandlerResult::GoOn)
         })
