@@ -9,6 +9,7 @@ use bfe_basic::json_path;
 use bfe_basic::rule_index::{Conditional, RuleIndex, RuleList};
 use foldhash::fast::FixedState;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ struct RawFile {
     before_location_rules: Option<Vec<RawRule>>,
     found_product_rules: Option<BTreeMap<String, Option<Vec<RawRule>>>>,
     plugin_map: Option<BTreeMap<String, Option<RawPlugin>>>,
+    /// What the original's documents call `FoundProductRules`. Neither program reads it.
+    product_rules: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +129,9 @@ impl Table {
                 return Ok(None);
             }
         };
+        if raw.product_rules.is_some() {
+            log::warn!("{}: ProductRules is not read; the key is FoundProductRules", source.file());
+        }
         // All rules are checked before a plugin is built, which takes long.
         let raw_plugins = raw.plugin_map.unwrap_or_default();
         let mut faults = Faults::new();

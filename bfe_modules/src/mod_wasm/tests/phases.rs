@@ -133,6 +133,27 @@ fn wasm_13_traps_and_loops() {
 }
 
 #[test]
+fn recursion_and_memory_have_ends() {
+    let folder = Folder::new();
+    let mut source = Source { more: "(func $deeper (call $deeper))".into(), ..Source::default() };
+    source.request = source.set(0, "x-before", "1") + "(call $deeper)";
+    // 4000 pages are 250 MB, 5000 more than there may be.
+    let name = source.text("x-grown");
+    source.response = format!(
+        "(if (i32.eq (memory.grow (i32.const 5000)) (i32.const -1)) (then
+           (if (i32.eq (memory.grow (i32.const 4000)) (i32.const 2)) (then
+             (drop (call $add (i32.const 2) {name} {name}))))))"
+    );
+    let state = folder.one(&source);
+    let mut req = testing::request("GET", "/");
+    assert_eq!(ask(&state, &mut req), Some(HandlerResult::GoOn));
+    assert_eq!(testing::fields(&req.http.header), ["X-Before: 1"]);
+    req.response = Some(Response::new(200));
+    assert!(answer(&state, &mut req));
+    assert_eq!(testing::fields(&testing::response(&req).header), ["X-Grown: x-grown"]);
+}
+
+#[test]
 fn a_context_that_cannot_be_made_closes_the_connection() {
     let folder = Folder::new();
     let mut source = Source { create: "(unreachable)".into(), ..Source::default() };
