@@ -2,7 +2,7 @@
 
 use super::engine::Runtime;
 use super::host::{HttpState, Messages, Reply};
-use super::http_call::{Answer, HttpCall};
+use super::http_call::{Answer, HttpCall, MAX_CALLS};
 use super::instance::{Callback, Instance};
 use super::plugin::Plugin;
 use super::rule::PluginList;
@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 /// Where a request keeps its chain.
 const KEY: &str = "mod_wasm.chain";
-/// Most HTTP calls that follow from one call into a plugin.
-const MAX_CALLS: u32 = 32;
 
 /// A plugin at work on a request.
 struct Filter {

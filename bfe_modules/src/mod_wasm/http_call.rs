@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use url::{ParseError, Url};
 
+/// Most calls that follow from one callback.
+pub(super) const MAX_CALLS: u32 = 32;
 /// Longest body of an answer, packed or not.
 pub(super) const MAX_BODY: usize = 16 << 20;
 /// Limit on a call whose plugin sets none.
@@ -51,7 +53,7 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-/// What is wrong with an escape in the part of a URL in front of its query.
+/// Whether an escape in front of the query of a URL is none.
 fn has_bad_escape(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     path.split('%')

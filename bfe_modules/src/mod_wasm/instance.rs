@@ -2,7 +2,7 @@
 
 use super::engine::{CALL_TICKS, Runtime, START_TICKS};
 use super::host::{Host, HttpState, Messages, Scope};
-use super::http_call::Answer;
+use super::http_call::{Answer, MAX_CALLS};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{Func, InstancePre, Store, TypedFunc, WasmParams};
@@ -114,7 +114,7 @@ impl Instance {
         let instance = module.instantiate(&mut store).map_err(|e| format!("{e:#}"))?;
         Host::bind(&mut store, &instance);
         // What runs before the first context exists sees no configuration, and its log lines go nowhere.
-        if let Export::Number(_) | Export::Nothing(_) = Export::<()>::find(&instance, &mut store, "_start") {
+        if instance.get_func(&mut store, "_start").is_some() {
             let start = Export::<()>::find(&instance, &mut store, "_start").call(&mut store, ());
             start.or_else(|e| {
                 if store.data().exit_code == Some(0) { Ok(()) } else { Err(format!("_start: {e}")) }
@@ -168,13 +168,17 @@ impl Guest {
     ) -> Result<(), String> {
         self.store.set_epoch_deadline(START_TICKS);
         step(self)?;
-        while let Some(call) = self.store.data_mut().http.take_call() {
+        for _ in 0..MAX_CALLS {
+            let Some(call) = self.store.data_mut().http.take_call() else { return Ok(()) };
             let id = call.id;
             if let Some(answer) = runtime.caller.call_and_wait(call) {
                 self.store.data_mut().http.answer = Some(answer);
                 self.store.set_epoch_deadline(START_TICKS);
                 self.http_call_response(root, id)?;
             }
+        }
+        if self.store.data_mut().http.take_call().is_some() {
+            return Err(format!("more than {MAX_CALLS} http calls in a row"));
         }
         Ok(())
     }

@@ -20,7 +20,6 @@
   (global $top (mut i32) (i32.const 4096))
   (func (export "malloc") (param $size i32) (result i32)
     (global.get $top)
-    ;; What a request asks for is forgotten with it; the configuration in front of it stays.
     (global.set $top (i32.add (global.get $top) (local.get $size))))
   (func (export "proxy_abi_version_0_2_0"))
   (func (export "proxy_on_context_create") (param i32 i32))
@@ -32,6 +31,7 @@
     (drop (call $add (local.get $map) (i32.const 128) (i32.const 8) (i32.load (i32.const 16)) (i32.load (i32.const 20)))))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
     (local $do i32)
+    ;; What the request before has asked for is forgotten; the configuration in front of it stays.
     (global.set $top (i32.const 8192))
     (call $sign (i32.const 0))
     (drop (call $log (i32.const 2) (i32.const 224) (i32.const 18)))
