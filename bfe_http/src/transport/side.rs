@@ -25,6 +25,7 @@ thread_local! {
 pub struct SideClient {
     transport: Arc<Transport>,
     addr: Arc<str>,
+    sends_once: bool,
 }
 
 impl SideClient {
@@ -43,7 +44,14 @@ impl SideClient {
             max_idle_per_host: max_idle,
             max_conns_per_host: 0,
         };
-        Self { transport: Arc::new(Transport::uncounted(kind, conf)), addr: addr.into() }
+        let transport = Arc::new(Transport::uncounted(kind, conf));
+        Self { transport, addr: addr.into(), sends_once: false }
+    }
+
+    /// The same where no request may be sent twice: one that meets a closed connection fails.
+    #[must_use]
+    pub fn sending_once(self) -> Self {
+        Self { sends_once: true, ..self }
     }
 
     /// Sends a request without a body, whose head is given whole, see [`SideClient::send_with_body`].
@@ -55,8 +63,8 @@ impl SideClient {
     }
 
     /// Sends a request whose head is given whole, with the length of the body in it, and reads the head of the
-    /// answer. Where an idle connection turns out to be closed, another one is taken, except for a POST: that may have
-    /// had its effect. It is not done at all where this is dropped.
+    /// answer. Where an idle connection turns out to be closed, another one is taken, unless nothing may be sent
+    /// twice. The request is not done at all where this is dropped.
     ///
     /// # Errors
     /// See [`TransportError`].
@@ -76,7 +84,7 @@ impl SideClient {
             let request = Outgoing { head: head.to_vec(), body, chunked: false, is_head: false };
             match round_trip(conn, request, now, None).await {
                 Ok((response, _)) => return Ok(response),
-                Err(error) if fresh || head.starts_with(b"POST ") => return Err(error),
+                Err(error) if fresh || self.sends_once => return Err(error),
                 Err(_) => {}
             }
         }

@@ -92,7 +92,7 @@ pub(crate) async fn serve<E: Exchange>(worker: &Worker, req: &mut Request, excha
         Box::pin(ai::serve(worker, &tables, req, &mut way, exchange)).await
     } else {
         match locate(worker, &tables, req, &mut way, exchange).await {
-            Ok(cluster) => forward::forward(worker, cluster, req, &mut way).await.into_exit(req),
+            Ok(cluster) => forward::forward::<false>(worker, cluster, req, &mut way).await.into_exit(req),
             Err(exit) => exit,
         }
     };

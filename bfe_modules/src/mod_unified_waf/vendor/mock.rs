@@ -51,7 +51,7 @@ struct Answer {
 
 impl MockWaf {
     pub(super) fn new(addr: &str, pool_size: usize, connect: Duration) -> Self {
-        let client = SideClient::with_limits(Kind::Http, addr, Some(connect), pool_size);
+        let client = client(addr, connect, pool_size);
         let connections = Semaphore::new(pool_size);
         Self { addr: addr.to_owned(), client: ArcSwap::from_pointee(client), pool_size, connections }
     }
@@ -108,13 +108,17 @@ impl Agent for MockWaf {
     }
 
     fn set_connect_timeout(&self, limit: Duration) {
-        let client = SideClient::with_limits(Kind::Http, &self.addr, Some(limit), self.pool_size);
-        self.client.store(client.into());
+        self.client.store(client(&self.addr, limit, self.pool_size).into());
     }
 
     fn check<'a>(&'a self, addr: &'a str) -> LocalBoxFuture<'a, Result<(), VendorError>> {
         Box::pin(within(self.ask_health(addr)))
     }
+}
+
+/// For an instance. How often a question is asked is for others to say.
+fn client(addr: &str, connect: Duration, pool_size: usize) -> SideClient {
+    SideClient::with_limits(Kind::Http, addr, Some(connect), pool_size).sending_once()
 }
 
 async fn within<T>(question: impl Future<Output = Result<T, VendorError>>) -> Result<T, VendorError> {

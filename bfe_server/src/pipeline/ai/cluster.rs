@@ -156,7 +156,7 @@ async fn forward_once<'t>(
     }
     // The key is for this cluster alone: neither the next one nor a log is to see it.
     let own = key.filter(|key| !key.key.is_empty()).map(|key| authorize(req, key));
-    let outcome = forward::forward(worker, cluster, req, way).await;
+    let outcome = forward::forward::<true>(worker, cluster, req, way).await;
     if let Some(own) = own {
         req.http.header.del(AUTHORIZATION);
         for value in own {
