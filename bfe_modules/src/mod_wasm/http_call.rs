@@ -61,6 +61,11 @@ fn has_bad_escape(text: &str) -> bool {
         .any(|rest| !rest.as_bytes().get(..2).is_some_and(|b| b.iter().all(u8::is_ascii_hexdigit)))
 }
 
+/// Whether what has no scheme looks as if it had one.
+fn has_colon_in_front(text: &str) -> bool {
+    text.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':'))
+}
+
 impl HttpCall {
     /// A call to `url`; `timeout` is in milliseconds. `None` where the URL is none at all: one that leads nowhere is
     /// found out when the call is done.
@@ -72,6 +77,7 @@ impl HttpCall {
         let url = match Url::parse(text) {
             Ok(url) => usable(url),
             Err(ParseError::InvalidPort) => return None,
+            Err(ParseError::RelativeUrlWithoutBase) if has_colon_in_front(text) => return None,
             Err(error) => Err(format!("{text:?}: {error}")),
         };
         let timeout = u64::try_from(timeout).ok().filter(|ms| *ms > 0).map_or(LONGEST, Duration::from_millis);
@@ -144,7 +150,7 @@ impl Caller {
                 Ok(response) => response.map_err(|e| format!("{url}: {e}"))?,
                 Err(_) => return Err(format!("{url}: no answer within {timeout:?}")),
             };
-            let Some(next) = redirect(&url, &response) else {
+            let Some(next) = redirect(&url, &response)? else {
                 return Ok(read(&url, response, unpack, deadline).await);
             };
             if !matches!(response.status, 307 | 308) {
@@ -217,13 +223,12 @@ fn head(url: &Url, given: &Header, body: usize, unpack: bool) -> Vec<u8> {
     head
 }
 
-/// Where an answer sends the call on to.
-fn redirect(url: &Url, response: &Response) -> Option<Url> {
-    if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let location = std::str::from_utf8(response.header.get("Location")?).ok()?;
-    if location.is_empty() { None } else { url.join(location).ok() }
+/// Where an answer sends the call on to, if it does.
+fn redirect(url: &Url, response: &Response) -> Result<Option<Url>, String> {
+    let location = response.header.get("Location").filter(|location| !location.is_empty());
+    let (301..=303 | 307 | 308, Some(location)) = (response.status, location) else { return Ok(None) };
+    let location = String::from_utf8_lossy(location);
+    url.join(&location).map(Some).map_err(|e| format!("{url}: redirected to {location:?}: {e}"))
 }
 
 /// Fits the header for a redirect: what is secret stays with the first server and those below it.
@@ -291,7 +296,7 @@ mod tests {
     #[test]
     fn urls() {
         assert!(call("http://h/a%20b?%zz").unwrap().url.is_ok());
-        for no_url in ["http://h/%zz", "http://h/a\n", "http://h:x/"] {
+        for no_url in ["http://h/%zz", "http://h/a\n", "http://h:x/", ":x", "1a:b/c"] {
             assert!(call(no_url).is_none(), "{no_url}");
         }
         for nowhere in ["cluster", "ftp://h/", "/path", "http://"] {
@@ -334,8 +339,12 @@ mod tests {
         assert_eq!(kept("https://h.org/", "http://a.h.org/"), (true, None));
         assert!(!kept("http://h.org/", "http://eh.org/").0);
         let mut response = Response::new(302);
-        assert_eq!(redirect(&url("http://h/a/b"), &response), None);
+        assert_eq!(redirect(&url("http://h/a/b"), &response), Ok(None));
         response.header.set("Location", "c?d");
-        assert_eq!(redirect(&url("http://h/a/b"), &response), Some(url("http://h/a/c?d")));
+        assert_eq!(redirect(&url("http://h/a/b"), &response), Ok(Some(url("http://h/a/c?d"))));
+        response.header.set("Location", "http://h:x/");
+        assert!(redirect(&url("http://h/a/b"), &response).is_err());
+        response.status = 304;
+        assert_eq!(redirect(&url("http://h/a/b"), &response), Ok(None));
     }
 }
