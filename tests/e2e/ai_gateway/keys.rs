@@ -114,6 +114,7 @@ fn ais_2_sc02_tc_05_and_06_no_key_is_left() {
         // Nobody but the cluster sees its keys.
         assert_eq!(fallback.wait_requests(1).header("Authorization"), Some("Bearer ak_user_a"), "AIK-8");
         assert!(!bfe.output().contains("sk-key-"));
+        bfe.wait_idle();
     }
 }
 

@@ -150,6 +150,8 @@ fn ais_1_sc01_tc_05_to_07_fallbacks() {
             let third = scenario.fallbacks[1].wait_requests(1);
             assert_eq!(json_of(&third.body)["model"], "fallback-model-2");
         }
+        bfe.wait_idle();
+        assert_eq!(bfe.monitor("/monitor/server_stat"), r#"{"total_bytes_body_buffer":0}"#);
     }
 }
 
