@@ -108,6 +108,12 @@ impl Slot {
         }
     }
 
+    /// Whether there is a connection that has not ended.
+    #[cfg(test)]
+    pub(super) async fn is_connected(&self) -> bool {
+        self.state.lock().await.current.as_ref().is_some_and(|current| !current.driver.is_finished())
+    }
+
     /// Has the next command make a connection of its own, unless one has done so already.
     pub(super) async fn forget(&self, connection: &Connection) {
         let mut state = self.state.lock().await;

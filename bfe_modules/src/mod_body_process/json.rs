@@ -216,3 +216,38 @@ fn quoted(byte: u8) -> String {
         _ => format!("'{}'", char::from(byte)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
+    use serde::de::IgnoredAny;
+
+    /// Whether a text is an array, by this scanner.
+    fn is_array(text: &[u8]) -> bool {
+        let mut scanner = Scanner::default();
+        let steps = text.iter().map(|byte| scanner.step(*byte)).collect::<Result<Vec<_>, _>>();
+        let Ok(steps) = steps else { return false };
+        steps.iter().position(|step| *step == Step::End) == Some(text.len() - 1)
+    }
+
+    #[test]
+    fn aib_5_what_is_json() {
+        const PIECES: [&str; 28] = [
+            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\\", "\\u00e9", "\\n", "0", "1", "-", "+", ".",
+            "e", "E", "12", "true", "false", "null", "t", " ", "\n", "\t", "\u{7f}", "\u{1}",
+        ];
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut good = 0;
+        for _ in 0..50_000 {
+            let count = rng.random_range(0..8);
+            let inner: String = (0..count).map(|_| PIECES[rng.random_range(0..PIECES.len())]).collect();
+            let text = format!("[{inner}]");
+            let want = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+            good += usize::from(want);
+            assert_eq!(is_array(text.as_bytes()), want, "{text:?}");
+        }
+        assert!(good > 1_000, "{good}");
+    }
+}

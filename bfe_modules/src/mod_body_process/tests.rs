@@ -378,3 +378,34 @@ async fn aib_11_times_and_requests_under_way() {
     }
     assert!(under_way() < -500, "requests that were refused make it less: {}", under_way());
 }
+
+#[tokio::test]
+async fn aib_4_streams_are_the_same_however_they_come() {
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
+    const PIECES: [&str; 12] =
+        ["data: a", "data:", "\n", "\n\n", "\r\n", "\r", ":", "id: 1", "retry: x", "retry: 5", "x", " "];
+    let callbacks = callbacks("[]");
+    let mut rng = StdRng::seed_from_u64(2);
+    for _ in 0..2_000 {
+        let count = rng.random_range(0..12);
+        let text: String = (0..count).map(|_| PIECES[rng.random_range(0..PIECES.len())]).collect();
+        for kind in ["text/event-stream", "text/plain"] {
+            let mut all = Vec::new();
+            for size in [1, 3, 1000] {
+                let mut req = request();
+                respond(&callbacks, &mut req, 200, kind, pieces(text.as_bytes(), size)).await;
+                all.push(sent(&mut req).await);
+            }
+            assert!(all[0] == all[1] && all[1] == all[2], "{kind} {text:?}: {all:?}");
+            let (got, error) = &all[0];
+            // Nothing but blank lines and what says nothing is lost, and that at the end only.
+            assert!(error.is_none() && text.starts_with(got), "{kind} {text:?}");
+            assert!(kind == "text/event-stream" || *got == text);
+            let lost = text.get(got.len()..).unwrap();
+            let may_be_lost =
+                |line: &str| line.trim_end_matches(['\r', '\n']).is_empty() || line.starts_with("retry:");
+            assert!(lost.split_inclusive('\n').all(may_be_lost), "{text:?}: {lost:?}");
+        }
+    }
+}
