@@ -32,6 +32,11 @@ pub trait Module {
     /// Its name, as in `Modules = NAME`; its configuration is in `<conf root>/NAME/`.
     fn name(&self) -> &'static str;
 
+    /// Whether it is among the modules that can be enabled, on the page that lists them.
+    fn is_listed(&self) -> bool {
+        true
+    }
+
     /// Reads the configuration and registers handlers and monitor pages.
     ///
     /// # Errors
@@ -60,6 +65,12 @@ impl Registry {
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         self.modules.iter().map(|m| m.name()).collect()
+    }
+
+    /// Names of the modules that the monitor port shows as available, in order.
+    #[must_use]
+    pub fn listed(&self) -> Vec<&'static str> {
+        self.modules.iter().filter(|m| m.is_listed()).map(|m| m.name()).collect()
     }
 
     /// The modules that `wanted` names, in the order of the registry: names are trimmed, empty ones

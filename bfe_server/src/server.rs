@@ -96,7 +96,7 @@ impl Server {
         if callbacks.wants_tls_secrets() {
             live.tls.keep_secrets();
         }
-        let available = registry.names();
+        let available = registry.listed();
         let enabled: Vec<_> = enabled.iter().map(|m| m.name()).collect();
         monitor::core::register_modules(&mut web, &available, &enabled, &callbacks)?;
         let reloads = ReloadHistory::default();

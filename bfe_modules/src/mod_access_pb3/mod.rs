@@ -78,6 +78,11 @@ impl Module for ModuleAccessPb3 {
         NAME
     }
 
+    /// Builds of the original from its public sources do not have it, and their page is what agents compare with.
+    fn is_listed(&self) -> bool {
+        false
+    }
+
     fn init(
         &self,
         callbacks: &mut Callbacks,

@@ -126,7 +126,11 @@ pub(crate) fn register_modules(
     let points: Vec<_> = Point::ALL
         .iter()
         .enumerate()
-        .map(|(i, point)| format!("\"{i}#{point}\":{}", json_list(&callbacks.names(*point))))
+        .map(|(i, point)| {
+            let names = callbacks.names(*point);
+            let modules: Vec<_> = names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            format!("\"{i}#{point}\":{}", json_list(&modules))
+        })
         .collect();
     let handlers = format!("{{{}}}", points.join(","));
     web.add_monitor("module_handlers", move |_| Ok(handlers.clone()))

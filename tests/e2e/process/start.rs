@@ -122,8 +122,10 @@ fn life_1_and_cfg_50_module_names() {
     let bfe = bfe_tests::Bfe::start(&tree);
     let status = bfe.monitor_json("/monitor/module_status");
     assert_eq!(status["enabled"], json!(["mod_block"]));
+    let available = status["available"].as_array().unwrap();
+    assert_eq!((&available[0], available.len()), (&json!("mod_trust_clientip"), 33));
     let handlers = bfe.monitor_json("/monitor/module_handlers");
-    assert_eq!(handlers["0#HandleAccept"], json!(["mod_block.global_block"]));
+    assert_eq!(handlers["0#HandleAccept"], json!(["mod_block"]));
     assert_eq!(handlers["8#HandleFinish"], json!([]));
 }
 
