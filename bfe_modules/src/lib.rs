@@ -11,6 +11,7 @@ mod failed_body;
 mod hex;
 mod http_address;
 mod http_time;
+mod json_answer;
 pub mod mod_access;
 pub mod mod_access_pb3;
 pub mod mod_ai_rate_limit;

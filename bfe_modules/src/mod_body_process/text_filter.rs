@@ -1,14 +1,12 @@
 //! A service that looks at texts: it refuses some, or gives others in their place (ai-gateway 11.5).
 
 use crate::http_address::Address;
-use bfe_basic::conf::json;
+use crate::json_answer;
 use bfe_http::Header;
 use bfe_http::h1::encode::{OutFraming, RequestHead, request_head};
 use bfe_http::transport::side::SideClient;
 use bytes::Bytes;
-use flate2::read::GzDecoder;
 use serde::Deserialize;
-use std::io::Read as _;
 use std::time::Duration;
 
 /// How long the service may take for a text.
@@ -98,19 +96,7 @@ impl TextFilter {
             .send_with_body(&head(address, body.len()), &body)
             .await
             .map_err(|error| error.to_string())?;
-        let answer = response.body.peek(MAX_ANSWER).await.map_err(|error| error.to_string())?;
-        let is_gzip =
-            response.header.get("Content-Encoding").is_some_and(|e| e.eq_ignore_ascii_case(b"gzip"));
-        let answer = if is_gzip { unzipped(&answer)? } else { answer };
-        if answer.len() >= MAX_ANSWER {
-            return Err(format!("its answer is longer than {MAX_ANSWER} bytes"));
-        }
-        let (answer, source, _) =
-            json::from_slice("answer", &answer).map_err(|e| e.to_string())?.into_parts();
-        match source.rest_error() {
-            None => Ok(answer),
-            Some(error) => Err(error.to_string()),
-        }
+        json_answer::read(&mut response, MAX_ANSWER).await.map_err(|error| error.to_string())
     }
 
     fn verdict(&self, answer: Answer) -> Verdict {
@@ -146,14 +132,6 @@ fn head(address: &Address, length: usize) -> Vec<u8> {
     head
 }
 
-/// An answer that came compressed, as far as it may be read.
-fn unzipped(answer: &[u8]) -> Result<Bytes, String> {
-    let mut out = Vec::new();
-    let most = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
-    GzDecoder::new(answer).take(most).read_to_end(&mut out).map_err(|error| error.to_string())?;
-    Ok(out.into())
-}
-
 /// A form with the text.
 fn form(text: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(FIELD.len() + text.len() + text.len() / 4);
@@ -175,6 +153,7 @@ fn form(text: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bfe_basic::conf::json;
 
     #[test]
     fn aib_8_requests_and_verdicts() {
@@ -191,10 +170,6 @@ mod tests {
         for wrong in ["", "x", "h:80", "/"] {
             assert!(TextFilter::new(wrong, Mode::Filter).service.is_none());
         }
-        let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut zipped, b"{}").unwrap();
-        assert_eq!(unzipped(&zipped.finish().unwrap()).unwrap(), "{}");
-        assert!(unzipped(b"{}").is_err());
         let verdict = |mode, text: &str| {
             let answer = json::from_slice("answer", text.as_bytes()).ok()?.into_parts().0;
             Some(TextFilter::new("http://h", mode).verdict(answer))

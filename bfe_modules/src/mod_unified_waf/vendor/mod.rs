@@ -4,7 +4,7 @@ mod mock;
 mod redirect;
 
 use super::request::Inspected;
-use bfe_http::BodyError;
+use crate::json_answer::AnswerError;
 use bfe_http::transport::TransportError;
 use bfe_module::LocalBoxFuture;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub(super) enum Verdict {
 pub(super) enum VendorError {
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("the answer ends early: {0}")]
-    Body(#[from] BodyError),
     #[error("status {0}")]
     Status(u16),
-    #[error("the answer is longer than {0} bytes")]
-    TooLong(usize),
-    #[error("the answer is not what it should be: {0}")]
-    Answer(String),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[error("{0} redirects")]
+    Redirects(usize),
+    #[error("it says that it is not well")]
+    NotWell,
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }
