@@ -128,7 +128,10 @@ pub(crate) fn register_modules(
         .enumerate()
         .map(|(i, point)| {
             let names = callbacks.names(*point);
-            let modules: Vec<_> = names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            let mut modules: Vec<_> =
+                names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            // In two steps here what is one handler there.
+            modules.dedup();
             format!("\"{i}#{point}\":{}", json_list(&modules))
         })
         .collect();
