@@ -41,8 +41,8 @@ impl Outcome {
 
 /// Forwards the request to a backend of the cluster.
 ///
-/// Each of the two ways has a copy of its own: with one caller it is compiled into that, which spares a plain request
-/// 300 instructions.
+/// Each of the two ways has a copy of its own: with one caller it is compiled into that, which spares a plain request a
+/// hundred instructions.
 pub(super) async fn forward<const AI: bool>(
     worker: &Worker,
     cluster: &Cluster,

@@ -163,7 +163,10 @@ pub(super) fn accepts_event_stream(http: &bfe_http::Request) -> bool {
 /// Whether a response is an event stream (lifecycle 14).
 fn is_event_stream(response: &Response) -> bool {
     const TYPES: [&[u8]; 3] = [b"text/event-stream", b"application/sse", b"application/x-sse"];
-    let Some(kind) = response.header.get("Content-Type") else { return false };
+    // Most responses have a type that is shorter than any of these.
+    let Some(kind) = response.header.get("Content-Type").filter(|kind| kind.len() >= 15) else {
+        return false;
+    };
     let mut parts = kind.split(|b| *b == b';').map(<[u8]>::trim_ascii);
     parts.any(|p| TYPES.iter().any(|t| p.eq_ignore_ascii_case(t)))
 }
