@@ -68,6 +68,13 @@ impl RedisServer {
             let _ = writeln!(std::io::stderr(), "SKIPPED: redis-server is not installed");
             return None;
         }
+        // Another test may take the port in between.
+        let server = (0..5).find_map(|_| Self::try_start(password));
+        assert!(server.is_some(), "redis-server does not start");
+        server
+    }
+
+    fn try_start(password: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let port = address.port().to_string();
@@ -77,14 +84,30 @@ impl RedisServer {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { child, address, _dir: dir };
+        let mut server = Self { child, address, _dir: dir };
         for _ in 0..500 {
-            if std::net::TcpStream::connect(address).is_ok() {
+            if server.answers(password) {
                 return Some(server);
+            }
+            if server.child.try_wait().unwrap().is_some() {
+                return None;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        panic!("redis-server does not start");
+        None
+    }
+
+    /// Whether it is this process that listens on the port.
+    fn answers(&self, password: &str) -> bool {
+        use std::io::Read as _;
+        let Ok(mut stream) = std::net::TcpStream::connect(self.address) else { return false };
+        let login = if password.is_empty() { String::new() } else { format!("AUTH {password}\r\n") };
+        stream.write_all(format!("{login}INFO server\r\nQUIT\r\n").as_bytes()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+        let mut said = Vec::new();
+        // What has come until then is enough.
+        let _ = stream.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).contains(&format!("process_id:{}\r\n", self.child.id()))
     }
 
     pub(crate) fn address(&self) -> String {
