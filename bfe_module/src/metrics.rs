@@ -148,6 +148,12 @@ pub fn flat(values: &[(&str, FlatValue)], format: Option<&str>) -> Result<String
     }
 }
 
+/// JSON whose strings have no `<`, `>` and `&`, which could be markup: escaped, as Go's encoder does.
+#[must_use]
+pub fn html_safe(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
 /// Text as a JSON string.
 #[must_use]
 pub fn json_string(text: &str) -> String {

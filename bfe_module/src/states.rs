@@ -3,7 +3,7 @@
 //! Such a table costs a short lock each time. Counters whose names are known beforehand belong into a
 //! [`CounterGroup`](bfe_http::counter::CounterGroup), which costs none.
 
-use crate::metrics::json_string;
+use crate::metrics::{html_safe, json_string};
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -173,11 +173,6 @@ fn now() -> String {
 fn json<V>(values: &BTreeMap<String, V>, show: impl Fn(&V) -> String) -> String {
     let field = |(name, value): (&String, &V)| format!("{}:{}", html_safe(&json_string(name)), show(value));
     format!("{{{}}}", values.iter().map(field).collect::<Vec<_>>().join(","))
-}
-
-/// Go's encoder escapes what could be markup.
-fn html_safe(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// Lines of `PREFIX_NAME:VALUE`, whose names have no odd characters.

@@ -8,13 +8,12 @@ mod messages;
 mod report;
 
 use crate::conf::cluster_conf::unverified;
+use bfe_http::Response;
 use bfe_http::transport::grpc::{Call, GrpcClient, GrpcError};
-use bfe_http::{Header, Response};
 use bytes::Bytes;
 use messages::{HeaderMap, HeaderValue, HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse, Told};
 use prost::Message as _;
 use prost_types::value::Kind;
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -151,12 +150,6 @@ fn endpoint(answer: &ProcessingResponse) -> Option<String> {
     let Some(Kind::StringValue(text)) = &endpoint.kind else { return None };
     let first = text.split(',').next().unwrap_or_default().trim();
     (!first.is_empty()).then(|| first.to_owned())
-}
-
-/// Of each header field the first value.
-pub fn first_values(header: &Header) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut seen = BTreeSet::new();
-    header.iter().filter(move |(name, _)| seen.insert(*name))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Telling a picker of the response that came of its choice.
 
 use super::messages::{HeaderMap, HeaderValue, HttpBody, HttpHeaders, Told};
-use super::{ANSWER, Exchange, first_values};
+use super::{ANSWER, Exchange};
 use bfe_http::transport::grpc::GrpcError;
 use bfe_http::{Body, BodyError, BodyStream, Header, Response};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ struct Copied {
 
 pub(super) fn report(exchange: Exchange, response: &mut Response) {
     let (copies, pieces) = channel(QUEUE);
-    let mut headers: Vec<_> = first_values(&response.header).map(|(name, value)| text(name, value)).collect();
+    let mut headers: Vec<_> = response.header.first_values().map(|(name, value)| text(name, value)).collect();
     let length = response.content_length;
     // That of an empty response may be our own finding.
     if length > 0 || length == 0 && response.status == 200 {
@@ -43,7 +43,7 @@ fn text(name: &[u8], value: &[u8]) -> HeaderValue {
 }
 
 async fn tell(mut exchange: Exchange, head: HttpHeaders, mut pieces: Receiver<Bytes>) -> Result<(), Untold> {
-    exchange.tell(Told::ResponseHeaders(head)).await?;
+    within(exchange.tell(Told::ResponseHeaders(head))).await?;
     answer(&mut exchange).await?;
     while let Some(piece) = pieces.recv().await {
         let piece = HttpBody { body: piece.to_vec(), end_of_stream: false };

@@ -6,6 +6,7 @@ pub use name::{canonical, is_token};
 pub(crate) use name::{canonicalize, is_value, scan_name};
 
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The header fields of a request or response, in order of arrival.
@@ -210,6 +211,12 @@ impl Header {
     /// All fields, in order of arrival, as name and value.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
         self.fields.iter().map(|f| (self.text(f.name), self.text(f.value)))
+    }
+
+    /// Of each name the first value, in order of arrival.
+    pub fn first_values(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut seen = BTreeSet::new();
+        self.iter().filter(move |(name, _)| seen.insert(*name))
     }
 
     /// The field at `index` in order of arrival.

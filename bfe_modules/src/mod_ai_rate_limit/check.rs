@@ -1,6 +1,6 @@
 //! `ai_rate_limit.data`: what can be wrong with it.
 
-use super::limiter::{Concurrency, Limiter, Models};
+use super::limiter::{Concurrency, Counts, Limiter, Models};
 use super::page;
 use super::raw::{RawFile, RawLimits, RawPolicy, RawRule};
 use super::table::{LimitTable, Policy, Product, Rule};
@@ -138,8 +138,7 @@ fn check_policy(id: &str, raw: Option<RawPolicy>, before: Option<&Arc<Policy>>) 
     check_limits(&limits)?;
     let before = before.map(AsRef::as_ref);
     let tpm = limits.tpm.into_iter().map(|rule| {
-        let counts = before.and_then(|before| before.tpm.iter().find(|old| old.name == rule.name));
-        let counts = counts.map(|old| Arc::clone(&old.counts)).unwrap_or_default();
+        let counts = counts_of(before.map(|before| &before.tpm), &rule.name);
         Arc::new(Limiter::new(
             id,
             ("tpm", rule.name),
@@ -150,8 +149,7 @@ fn check_policy(id: &str, raw: Option<RawPolicy>, before: Option<&Arc<Policy>>) 
         ))
     });
     let rpm = limits.rpm.into_iter().map(|rule| {
-        let counts = before.and_then(|before| before.rpm.iter().find(|old| old.name == rule.name));
-        let counts = counts.map(|old| Arc::clone(&old.counts)).unwrap_or_default();
+        let counts = counts_of(before.map(|before| &before.rpm), &rule.name);
         Arc::new(Limiter::new(
             id,
             ("rpm", rule.name),
@@ -175,6 +173,12 @@ fn check_policy(id: &str, raw: Option<RawPolicy>, before: Option<&Arc<Policy>>) 
         rpm: rpm.collect(),
         concurrency,
     })
+}
+
+/// The counts of the rule of that name before, which a reload carries over.
+fn counts_of(before: Option<&Vec<Arc<Limiter>>>, name: &str) -> Arc<Counts> {
+    let old = before.and_then(|before| before.iter().find(|old| old.name == name));
+    old.map(|old| Arc::clone(&old.counts)).unwrap_or_default()
 }
 
 fn check_limits(limits: &RawLimits) -> Result<(), Fault> {

@@ -5,6 +5,7 @@ use crate::json_answer;
 use bfe_http::Header;
 use bfe_http::h1::encode::{OutFraming, RequestHead, request_head};
 use bfe_http::transport::side::SideClient;
+use bfe_http::url::escape_query;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::time::Duration;
@@ -134,20 +135,7 @@ fn head(address: &Address, length: usize) -> Vec<u8> {
 
 /// A form with the text.
 fn form(text: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(FIELD.len() + text.len() + text.len() / 4);
-    out.extend_from_slice(FIELD);
-    for byte in text {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(*byte),
-            b' ' => out.push(b'+'),
-            _ => {
-                let digit =
-                    |n: u8| char::from_digit(u32::from(n), 16).map_or(b'0', |c| c.to_ascii_uppercase() as u8);
-                out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-            }
-        }
-    }
-    out.into()
+    [FIELD, &*escape_query(text)].concat().into()
 }
 
 #[cfg(test)]

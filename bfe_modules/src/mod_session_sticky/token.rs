@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bfe_module::metrics;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
@@ -64,8 +65,7 @@ fn masked(text: &[u8], mask: &[u8]) -> Vec<u8> {
 }
 
 fn json_string(text: &str) -> String {
-    let quoted = bfe_module::metrics::json_string(text);
-    quoted.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    metrics::html_safe(&metrics::json_string(text))
 }
 
 /// Members count in any case; of several the last counts.

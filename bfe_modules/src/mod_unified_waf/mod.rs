@@ -67,6 +67,7 @@ use bfe_basic::condition::json;
 use bfe_basic::conf::ConfErrors;
 use bfe_basic::{ErrorCode, Request};
 use bfe_http::Response;
+use bfe_module::metrics::html_safe;
 use bfe_module::{
     AsyncRequestFilter, Callbacks, Handled, InitError, LocalBoxFuture, Module, Point, RequestOutcome,
     WebHandlers,
@@ -161,8 +162,7 @@ impl Waf {
     /// Shows what is in force on the monitor port.
     fn show(&self, name: &str, version: &str, config: &impl Serialize) {
         let text = serde_json::to_string(config).unwrap_or_default();
-        let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-        self.monitor.states.set_text(name, text);
+        self.monitor.states.set_text(name, html_safe(&text));
         self.monitor.states.set_text(&format!("{name}.Version"), version);
     }
 

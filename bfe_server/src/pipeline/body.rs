@@ -41,8 +41,9 @@ pub(super) fn held(start: Bytes, limit: Option<NonZeroUsize>) -> Bytes {
     if start.is_empty() {
         return start;
     }
-    let after = usize::try_from(bytes_held()).unwrap_or(0).saturating_add(start.len());
-    let counted = if limit.is_some_and(|limit| after > limit.get()) { 0 } else { start.len() as u64 };
+    // The sum over all workers is made only where there is a limit.
+    let after = || usize::try_from(bytes_held()).unwrap_or(0).saturating_add(start.len());
+    let counted = if limit.is_some_and(|limit| after() > limit.get()) { 0 } else { start.len() as u64 };
     HELD.add(0, counted);
     Bytes::from_owner(Held { start, counted })
 }

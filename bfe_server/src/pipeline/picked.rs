@@ -2,7 +2,7 @@
 
 use super::{body, out_request};
 use crate::worker::Worker;
-use bfe_balance::epp::{Exchange, Picker, first_values};
+use bfe_balance::epp::{Exchange, Picker, PickerError};
 use bfe_balance::{Backend, Balancer};
 use bfe_basic::{BodyPeek, Request};
 use bytes::Bytes;
@@ -25,11 +25,7 @@ pub(super) async fn pick(
     }
 }
 
-async fn ask(
-    worker: &Worker,
-    picker: &Picker,
-    req: &mut Request,
-) -> Result<(String, Exchange), bfe_balance::epp::PickerError> {
+async fn ask(worker: &Worker, picker: &Picker, req: &mut Request) -> Result<(String, Exchange), PickerError> {
     let has_body = req.http.content_length != 0;
     if has_body && matches!(req.body_peek, BodyPeek::Unread) {
         body::read(worker, req).await;
@@ -41,6 +37,6 @@ async fn ask(
     let header = &req.http.header;
     let length = req.http.content_length.to_string();
     let length = req.http.has_content_length.then_some((&b"Content-Length"[..], length.as_bytes()));
-    let fields = first_values(header).filter(|(name, _)| out_request::is_forwarded(header, name));
+    let fields = header.first_values().filter(|(name, _)| out_request::is_forwarded(header, name));
     picker.pick(fields.chain(length), body).await
 }

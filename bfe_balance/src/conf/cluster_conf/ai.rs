@@ -113,6 +113,9 @@ pub struct ModelPrice {
 
 const INPUT: &str = "input_cost_per_token";
 const OUTPUT: &str = "output_cost_per_token";
+/// Where the check leaves the same in units.
+const INPUT_UNITS: &str = "input_cost_per_token_int";
+const OUTPUT_UNITS: &str = "output_cost_per_token_int";
 /// Fixed-point prices are in units of this part of the currency.
 const FIXED_POINT: f64 = 1e8;
 
@@ -168,7 +171,7 @@ impl ModelPrice {
             // Not negative, and cut to a whole number, by the check.
             price.copied().unwrap_or_default() as i64
         };
-        (of("input_cost_per_token_int"), of("output_cost_per_token_int"))
+        (of(INPUT_UNITS), of(OUTPUT_UNITS))
     }
 
     fn check(&mut self) -> Result<(), String> {
@@ -187,8 +190,8 @@ impl ModelPrice {
             return Err(format!("negative price for model {}", self.model));
         }
         // What is less than a unit is cut off (ai-gateway 7).
-        prices.insert(format!("{INPUT}_int"), (input * FIXED_POINT).trunc());
-        prices.insert(format!("{OUTPUT}_int"), (output * FIXED_POINT).trunc());
+        prices.insert(INPUT_UNITS.to_owned(), (input * FIXED_POINT).trunc());
+        prices.insert(OUTPUT_UNITS.to_owned(), (output * FIXED_POINT).trunc());
         Ok(())
     }
 }

@@ -4,20 +4,11 @@ use super::memory::{hand_over, read, read_some};
 use super::messages::{Map, map};
 use super::{Env, Refusal};
 use crate::mod_wasm::pairs;
-use bfe_http::{Header, canonical};
+use bfe_http::canonical;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
 type Done = Result<(), Refusal>;
-
-/// The first value of each name.
-fn firsts(header: &Header) -> BTreeMap<&[u8], &[u8]> {
-    let mut firsts = BTreeMap::new();
-    for (name, value) in header.iter() {
-        firsts.entry(name).or_insert(value);
-    }
-    firsts
-}
 
 /// Pairs from a plugin. Of a name that is given twice, the last counts.
 pub(super) fn decode(bytes: &[u8]) -> BTreeMap<&[u8], &[u8]> {
@@ -41,7 +32,10 @@ fn set_field(env: &mut Env<'_>, number: i32, key: &[u8], value: Bytes) -> Done {
 
 pub(super) fn get_pairs(env: &mut Env<'_>, number: i32, to: i32, to_size: i32) -> Done {
     let bytes = match map(env, number)? {
-        Map::Fields(header) => pairs::encode(firsts(header).iter().map(|(name, value)| (*name, *value))),
+        Map::Fields(header) => {
+            let firsts: BTreeMap<_, _> = header.first_values().collect();
+            pairs::encode(firsts.iter().map(|(name, value)| (*name, *value)))
+        }
         Map::Trailers => pairs::encode(std::iter::empty()),
     };
     hand_over(env, &bytes, to, to_size)

@@ -35,10 +35,7 @@ impl From<Reply> for Response {
 
 /// How many names there are in a header, as plugins count.
 pub(crate) fn names(header: &Header) -> i32 {
-    let mut names: Vec<_> = header.iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    names.dedup();
-    i32::try_from(names.len()).unwrap_or(i32::MAX)
+    i32::try_from(header.first_values().count()).unwrap_or(i32::MAX)
 }
 
 impl Messages {
