@@ -15,7 +15,10 @@ mod date;
 mod exchange;
 pub mod h1;
 pub mod h2;
+#[cfg(feature = "http3")]
+pub mod h3;
 mod header;
+mod header_list;
 pub mod protocol_state;
 pub mod proxy_protocol;
 mod query;

@@ -21,6 +21,8 @@ impl Version {
     pub const HTTP_11: Self = Self { major: 1, minor: 1 };
     /// HTTP/2.0
     pub const HTTP_2: Self = Self { major: 2, minor: 0 };
+    /// HTTP/3.0
+    pub const HTTP_3: Self = Self { major: 3, minor: 0 };
 
     /// Whether this is at least HTTP/1.1: what is newer behaves as that.
     #[must_use]

@@ -12,6 +12,7 @@ use super::stream::StreamState;
 use super::wire::Event;
 use crate::h1::Stream;
 use crate::h1::timer::Deadline;
+use crate::header_list::max_list;
 use crate::{Request, buffer};
 use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
@@ -29,8 +30,6 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 const FIRST_WINDOW: u32 = 65_535;
 /// The same in SPDY, of a stream and of a connection.
 const SPDY_WINDOW: u32 = 65_536;
-/// The limit on header fields is that much above `MaxHeaderBytes`.
-const LIST_SLACK: usize = 320;
 /// Limit on the preface of the client.
 const PREFACE: Duration = Duration::from_secs(10);
 /// Limit on the first frame after it.
@@ -69,7 +68,7 @@ impl Settings {
 
     /// `MAX_HEADER_LIST_SIZE`.
     pub(super) fn max_list(&self) -> usize {
-        self.max_header_bytes.saturating_add(LIST_SLACK).min(u32::MAX as usize / 4)
+        max_list(self.max_header_bytes)
     }
 }
 

@@ -10,7 +10,7 @@ const PRIORITIES: usize = 64;
 
 /// What has been seen of a client up to its first request.
 #[derive(Default)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     /// Known settings: in the order of their first values, with their last.
     settings: Vec<(u16, u32)>,
     window: u32,
@@ -50,7 +50,7 @@ impl Fingerprint {
     }
 
     /// A pseudo header by its initial.
-    pub(super) fn pseudo(&mut self, initial: char) {
+    pub(crate) fn pseudo(&mut self, initial: char) {
         // Four of them are all that a request may have.
         if self.done.is_none() && self.pseudo.len() < 32 {
             if !self.pseudo.is_empty() {
@@ -61,7 +61,7 @@ impl Fingerprint {
     }
 
     /// The fingerprint. It does not change any more.
-    pub(super) fn get(&mut self) -> Rc<str> {
+    pub(crate) fn get(&mut self) -> Rc<str> {
         if let Some(done) = &self.done {
             return Rc::clone(done);
         }

@@ -30,7 +30,6 @@ mod connection;
 mod exchange;
 mod fingerprint;
 mod frame;
-mod head;
 mod hpack;
 mod input;
 mod output;
@@ -44,6 +43,7 @@ mod wire;
 
 pub use connection::{Connection, Settings};
 pub use exchange::StreamExchange;
+pub(crate) use fingerprint::Fingerprint;
 pub use spdy::dictionary as spdy_dictionary;
 pub use state::http2_state;
 pub use tunnel::Tunnel;

@@ -3,9 +3,10 @@
 use super::connection::Inner;
 use super::exchange::StreamExchange;
 use super::frame::{self, Code};
-use super::response_head::{Known, declared};
+use super::response_head::Known;
 use super::stream::{Phase, Why};
 use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
+use crate::header_list::response::declared;
 use crate::status::allows_body;
 use crate::transport::h2c::is_grpc;
 use crate::{Body, BodyError, Header, Response};

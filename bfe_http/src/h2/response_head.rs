@@ -3,9 +3,9 @@
 use super::connection::Inner;
 use super::hpack::Encoder;
 use super::state::http2_state;
-use crate::header::is_value;
+use crate::header_list::response::{declared, for_each_field};
 use crate::status::allows_body;
-use crate::{Header, http_date, is_token, sniff};
+use crate::{Header, http_date, sniff};
 
 /// What is known when the head goes out.
 pub(super) struct Known<'a> {
@@ -14,25 +14,6 @@ pub(super) struct Known<'a> {
     /// `first` is the whole body.
     pub(super) complete: bool,
     pub(super) is_head: bool,
-}
-
-/// The length that a response declares, if it is one.
-pub(super) fn declared(header: &Header) -> Option<u64> {
-    std::str::from_utf8(header.get("Content-Length")?).ok()?.parse().ok()
-}
-
-/// Fields between a backend and us alone.
-fn is_hop_by_hop(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"Connection"
-            | b"Keep-Alive"
-            | b"Proxy-Authenticate"
-            | b"Proxy-Authorization"
-            | b"Proxy-Connection"
-            | b"Transfer-Encoding"
-            | b"Upgrade"
-    )
 }
 
 impl Inner {
@@ -119,25 +100,10 @@ impl Inner {
 
 /// Appends the fields that pass as they are; gives their size.
 fn push_fields(encoder: &mut Encoder, block: &mut Vec<u8>, header: &Header) -> usize {
-    let (mut size, mut lower) = (0, [0; 64]);
-    let mut field = |name: &[u8], value: &[u8]| {
+    let mut size = 0;
+    for_each_field(header, |name, value| {
         size += name.len() + value.len();
         encoder.field(block, name, value);
-    };
-    header.for_each_sorted(|name, value| {
-        let value = value.trim_ascii();
-        if name == b"Content-Length" || is_hop_by_hop(name) || !is_token(name) || !is_value(value) {
-            return;
-        }
-        match lower.get_mut(..name.len()) {
-            Some(lower) => {
-                for (to, from) in lower.iter_mut().zip(name) {
-                    *to = from.to_ascii_lowercase();
-                }
-                field(lower, value);
-            }
-            None => field(&name.to_ascii_lowercase(), value),
-        }
     });
     size
 }

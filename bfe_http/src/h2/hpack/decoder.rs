@@ -1,22 +1,12 @@
 //! Header blocks in.
 
 use super::static_table::TABLE;
-use super::{ENTRY_OVERHEAD, TABLE_SIZE, huffman};
-use crate::header::{canonicalize, is_value};
-use crate::is_token;
+use super::{ENTRY_OVERHEAD, TABLE_SIZE};
+use crate::header::is_value;
+use crate::header_list::Sink;
+use crate::header_list::coding::{Broken, integer, settle_name, string};
 use bytes::Bytes;
 use std::collections::VecDeque;
-
-/// A block that cannot be decoded: the tables of both sides are out of step from now on.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::h2) struct Broken;
-
-/// What takes the fields of a block.
-pub(in crate::h2) trait Sink {
-    /// A field: its name in canonical form, its value, and whether both are of characters that are allowed.
-    /// False: no more of them.
-    fn field(&mut self, name: &[u8], value: &[u8], sound: bool) -> bool;
-}
 
 /// A field of the dynamic table.
 struct Entry {
@@ -111,7 +101,7 @@ impl Decoder {
         self.scratch.clear();
         let name_is_sound = match index.checked_sub(1) {
             None => {
-                string(rest, max_string, &mut self.scratch)?;
+                string(rest, 7, max_string, &mut self.scratch)?;
                 settle_name(&mut self.scratch)
             }
             Some(place) => match TABLE.get(place) {
@@ -127,7 +117,7 @@ impl Decoder {
             },
         };
         let name_len = self.scratch.len();
-        string(rest, max_string, &mut self.scratch)?;
+        string(rest, 7, max_string, &mut self.scratch)?;
         let (name, value) = self.scratch.split_at_checked(name_len).ok_or(Broken)?;
         let sound = name_is_sound && is_value(value);
         let go_on = sink.field(name, value, sound);
@@ -154,57 +144,4 @@ impl Decoder {
             self.size -= oldest.size();
         }
     }
-}
-
-/// Brings a name into canonical form; false where it is none, or not in lower case.
-fn settle_name(name: &mut [u8]) -> bool {
-    if name.starts_with(b":") {
-        return true;
-    }
-    let sound = is_token(name) && !name.iter().any(u8::is_ascii_uppercase);
-    canonicalize(name);
-    sound
-}
-
-/// An integer with a prefix of so many bits.
-fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Broken> {
-    let (first, mut tail) = rest.split_first().ok_or(Broken)?;
-    let mask = (1usize << prefix) - 1;
-    let mut value = usize::from(*first) & mask;
-    if value == mask {
-        let mut shift = 0u32;
-        loop {
-            let (byte, more) = tail.split_first().ok_or(Broken)?;
-            tail = more;
-            // Four bytes more are 28 bits: no length or index is beyond that.
-            if shift > 21 {
-                return Err(Broken);
-            }
-            value += usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-    }
-    *rest = tail;
-    Ok(value)
-}
-
-/// A string, to the end of `out`.
-fn string(rest: &mut &[u8], max: usize, out: &mut Vec<u8>) -> Result<(), Broken> {
-    let coded = rest.first().is_some_and(|b| b & 0x80 != 0);
-    let length = integer(rest, 7)?;
-    if length > max {
-        return Err(Broken);
-    }
-    let (text, tail) = rest.split_at_checked(length).ok_or(Broken)?;
-    *rest = tail;
-    let before = out.len();
-    if !coded {
-        out.extend_from_slice(text);
-    } else if !huffman::decode(text, out) || out.len() - before > max {
-        return Err(Broken);
-    }
-    Ok(())
 }

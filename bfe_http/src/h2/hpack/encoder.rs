@@ -1,6 +1,7 @@
 //! Header blocks out.
 
-use super::{ENTRY_OVERHEAD, TABLE_SIZE, huffman};
+use super::{ENTRY_OVERHEAD, TABLE_SIZE};
+use crate::header_list::coding::{put_integer, put_string};
 use rustc_hash::FxHasher;
 use std::collections::VecDeque;
 use std::hash::Hasher;
@@ -61,9 +62,9 @@ impl Encoder {
     pub(in crate::h2) fn begin(&mut self, out: &mut Vec<u8>) {
         if let Some((smallest, last)) = self.resized.take() {
             if smallest < last {
-                integer(out, 0x20, 5, smallest);
+                put_integer(out, 0x20, 5, smallest);
             }
-            integer(out, 0x20, 5, last);
+            put_integer(out, 0x20, 5, last);
         }
     }
 
@@ -82,7 +83,7 @@ impl Encoder {
                 return self.field(out, b":status", digits.format(status).as_bytes());
             }
         };
-        integer(out, 0x80, 7, index);
+        put_integer(out, 0x80, 7, index);
     }
 
     /// Writes a field; its name is in lower case.
@@ -94,20 +95,20 @@ impl Encoder {
         let hash = hasher.finish();
         let known = |e: &Entry| e.hash == hash && *e.name == *name && *e.value == *value;
         if let Some(place) = self.table.iter().position(known) {
-            return integer(out, 0x80, 7, FIRST_DYNAMIC + place);
+            return put_integer(out, 0x80, 7, FIRST_DYNAMIC + place);
         }
         let size = name.len() + value.len() + ENTRY_OVERHEAD;
         let add = size <= self.max_size / 4 && !is_private(name) && self.is_second_time(hash);
         let index = static_name(name);
         if add {
-            integer(out, 0x40, 6, index);
+            put_integer(out, 0x40, 6, index);
         } else {
-            integer(out, 0, 4, index);
+            put_integer(out, 0, 4, index);
         }
         if index == 0 {
-            string(out, name);
+            put_string(out, 0, 7, name);
         }
-        string(out, value);
+        put_string(out, 0, 7, value);
         if add {
             self.shrink_to(self.max_size - size);
             self.table.push_front(Entry { hash, name: name.into(), value: value.into() });
@@ -170,34 +171,5 @@ fn static_name(name: &[u8]) -> usize {
         b"via" => 60,
         b"www-authenticate" => 61,
         _ => 0,
-    }
-}
-
-/// Writes an integer behind the bits of `head`, with a prefix of so many bits.
-fn integer(out: &mut Vec<u8>, head: u8, prefix: u32, value: usize) {
-    let low = |n: usize| u8::try_from(n & 0xff).unwrap_or_default();
-    let mask = (1usize << prefix) - 1;
-    if value < mask {
-        out.push(head | low(value));
-        return;
-    }
-    out.push(head | low(mask));
-    let mut rest = value - mask;
-    while rest >= 128 {
-        out.push(low(rest & 0x7f) | 0x80);
-        rest >>= 7;
-    }
-    out.push(low(rest));
-}
-
-/// Writes a string, in whichever form is shorter.
-fn string(out: &mut Vec<u8>, text: &[u8]) {
-    let coded = huffman::encoded_len(text);
-    if coded < text.len() {
-        integer(out, 0x80, 7, coded);
-        huffman::encode(text, out);
-    } else {
-        integer(out, 0, 7, text.len());
-        out.extend_from_slice(text);
     }
 }

@@ -5,13 +5,11 @@
 
 mod decoder;
 mod encoder;
-mod huffman;
-mod huffman_codes;
 mod static_table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decoder::{Broken, Decoder, Sink};
+pub(super) use decoder::Decoder;
 pub(super) use encoder::Encoder;
 
 /// Size of a dynamic table, and the most that it may have: the default of the protocol.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::header_list::Sink;
 
 #[derive(Default)]
 struct Fields(Vec<(String, String, bool)>);

@@ -1,12 +1,13 @@
 //! HEADERS and CONTINUATION: new requests, and trailers.
 
 use super::{Fail, PROTOCOL, Step};
+use crate::Version;
 use crate::h2::connection::{Inner, Opened};
 use crate::h2::frame::{self, Code, Head, flag};
-use crate::h2::head::{Collector, Fault, Parts};
-use crate::h2::hpack;
 use crate::h2::state::{count, http2_state};
 use crate::h2::stream::{Phase, StreamState, Why};
+use crate::header_list::coding::Broken;
+use crate::header_list::request::{Collector, Fault, Parts};
 use bytes::{Buf, Bytes};
 
 /// Room for the text of a head.
@@ -78,12 +79,16 @@ impl Inner {
         }
         self.heads.clear();
         let max_list = self.settings.max_list();
-        let mut fields =
-            Collector::new(&mut self.heads, &mut self.fingerprint, max_list, self.settings.max_uri_bytes);
+        let mut fields = Collector::new(
+            &mut self.heads,
+            Some(&mut self.fingerprint),
+            max_list,
+            self.settings.max_uri_bytes,
+        );
         fields.extended_connect = self.settings.extended_connect;
         self.decoder
             .decode(block, max_list, &mut fields)
-            .map_err(|hpack::Broken| Fail::GoAway(Code::Compression))?;
+            .map_err(|Broken| Fail::GoAway(Code::Compression))?;
         match fields.fault {
             Some(Fault::LongPath) => {
                 count(http2_state::H2_ERR_MAX_HEADER_URI_SIZE);
@@ -117,7 +122,7 @@ impl Inner {
             };
             return self.late_block(id, fault);
         }
-        let request = if sound { fields.request(ends) } else { Err(Fault::Malformed) };
+        let request = if sound { fields.request(Version::HTTP_2, ends) } else { Err(Fault::Malformed) };
         self.last_stream = id;
         let Ok(Parts { request, expects, protocol }) = request else {
             self.refuse_stream(id);

@@ -1,7 +1,7 @@
 //! Header blocks: fields behind their lengths, in one compressed stream a direction.
 
 use super::dictionary::dictionary;
-use crate::h2::head::{content_length, is_visible, join_cookies};
+use crate::header_list::request::{content_length, is_visible, join_cookies};
 use crate::{Body, Header, Request, RequestState, Url, Version, canonical, is_token};
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};

@@ -1,17 +1,17 @@
-//! A header block becomes a request (lifecycle 16, RFC 9113, 8).
+//! A header list becomes a request (lifecycle 16; RFC 9113, 8; RFC 9114, 4).
 
-use super::fingerprint::Fingerprint;
-use super::hpack::Sink;
+use super::Sink;
+use crate::h2::Fingerprint;
 use crate::{Body, Header, Request, RequestState, Url, Version, canonical};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
 /// What a field counts beyond its text against the limit on all of them.
-const FIELD_OVERHEAD: usize = 32;
+pub(crate) const FIELD_OVERHEAD: usize = 32;
 
 /// Why a block is no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It breaks the rules: this request is refused.
     Malformed,
     /// The path is too long: the connection ends.
@@ -23,9 +23,10 @@ pub(super) enum Fault {
 type Range = (u32, u32);
 
 /// Takes the fields of a block.
-pub(super) struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     text: &'a mut BytesMut,
-    fingerprint: &'a mut Fingerprint,
+    /// Of HTTP/2 only.
+    fingerprint: Option<&'a mut Fingerprint>,
     header: Header,
     method: Option<Range>,
     scheme: Option<Range>,
@@ -33,20 +34,20 @@ pub(super) struct Collector<'a> {
     path: Option<Range>,
     protocol: Option<Range>,
     /// `:protocol` is known, as the client has been told.
-    pub(super) extended_connect: bool,
+    pub(crate) extended_connect: bool,
     /// How much more there may be.
     room: usize,
     max_path: usize,
     /// Bytes of names and values.
-    pub(super) size: usize,
-    pub(super) fault: Option<Fault>,
+    pub(crate) size: usize,
+    pub(crate) fault: Option<Fault>,
 }
 
 impl<'a> Collector<'a> {
     /// A collector that puts text into `text`, which has to be empty.
-    pub(super) fn new(
+    pub(crate) fn new(
         text: &'a mut BytesMut,
-        fingerprint: &'a mut Fingerprint,
+        fingerprint: Option<&'a mut Fingerprint>,
         max_list: usize,
         max_path: usize,
     ) -> Self {
@@ -89,7 +90,9 @@ impl<'a> Collector<'a> {
             b":path" => 'p',
             _ => return self.refuse(),
         };
-        self.fingerprint.pseudo(initial);
+        if let Some(fingerprint) = &mut self.fingerprint {
+            fingerprint.pseudo(initial);
+        }
         let value = self.keep(value);
         let place = match initial {
             'm' => &mut self.method,
@@ -107,13 +110,30 @@ impl<'a> Collector<'a> {
     }
 
     /// Whether there are only fields, as in trailers.
-    pub(super) fn is_trailers(&self) -> bool {
+    pub(crate) fn is_trailers(&self) -> bool {
         let pseudo = [self.method, self.scheme, self.authority, self.path, self.protocol];
         pseudo.iter().all(Option::is_none)
     }
 
-    /// The request of the block. `ended` where it has no body.
-    pub(super) fn request(self, ended: bool) -> Result<Parts, Fault> {
+    /// Whether a request with this method rarely has a body.
+    #[cfg(feature = "http3")]
+    pub(crate) fn has_body_rarely(&self) -> bool {
+        let method = self.method.and_then(|(start, length)| {
+            let start = start as usize;
+            self.text.get(start..start + length as usize)
+        });
+        matches!(method, Some(b"GET" | b"HEAD" | b"OPTIONS" | b"DELETE" | b"TRACE" | b"CONNECT"))
+    }
+
+    /// The fields, where they are nothing but trailers.
+    #[cfg(feature = "http3")]
+    pub(crate) fn trailers(self) -> Option<Header> {
+        let is_sound = self.fault.is_none() && self.is_trailers();
+        is_sound.then(|| self.header.with_head(self.text.split().freeze(), false))
+    }
+
+    /// The request of the list, of HTTP/2 or HTTP/3. `ended` where it has no body.
+    pub(crate) fn request(self, version: Version, ended: bool) -> Result<Parts, Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -173,8 +193,8 @@ impl<'a> Collector<'a> {
             method,
             request_uri,
             url,
-            proto: Bytes::from_static(b"HTTP/2.0"),
-            version: Version::HTTP_2,
+            proto: Bytes::from_static(if version == Version::HTTP_3 { b"HTTP/3.0" } else { b"HTTP/2.0" }),
+            version,
             header,
             host,
             content_length,
@@ -182,7 +202,7 @@ impl<'a> Collector<'a> {
             body: Body::Empty,
             state: RequestState {
                 start_time: Some(Instant::now()),
-                h2_fingerprint: Some(self.fingerprint.get()),
+                h2_fingerprint: self.fingerprint.map(Fingerprint::get),
                 declared_trailers: trailers,
                 ..RequestState::default()
             },
@@ -192,12 +212,12 @@ impl<'a> Collector<'a> {
 }
 
 /// What a block comes to.
-pub(super) struct Parts {
-    pub(super) request: Request,
+pub(crate) struct Parts {
+    pub(crate) request: Request,
     /// The client waits for `100 Continue`.
-    pub(super) expects: bool,
+    pub(crate) expects: bool,
     /// What the client wants to speak on the stream; empty where it is HTTP.
-    pub(super) protocol: Bytes,
+    pub(crate) protocol: Bytes,
 }
 
 impl Sink for Collector<'_> {
@@ -233,7 +253,7 @@ impl Sink for Collector<'_> {
 }
 
 /// Whether a text can stand in a request line: no blanks, nothing that moves the cursor.
-pub(super) fn is_visible(text: &[u8]) -> bool {
+pub(crate) fn is_visible(text: &[u8]) -> bool {
     text.iter().all(|b| *b > b' ' && *b != 0x7f)
 }
 
@@ -247,7 +267,7 @@ fn breaks_the_connection_rules(header: &Header) -> bool {
 }
 
 /// Cookies may come in several fields; a backend gets one (RFC 9113, 8.2.3).
-pub(super) fn join_cookies(header: &mut Header) {
+pub(crate) fn join_cookies(header: &mut Header) {
     if header.get_all("Cookie").nth(1).is_none() {
         return;
     }
@@ -278,7 +298,7 @@ fn declared_trailers(header: &mut Header) -> Bytes {
 }
 
 /// The length that the client told: as the reference reads it, but never two different ones.
-pub(super) fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
+pub(crate) fn content_length(header: &Header) -> Result<Option<i64>, Fault> {
     let Some(first) = header.get("Content-Length") else { return Ok(None) };
     if header.get_all("Content-Length").any(|other| other != first) {
         return Err(Fault::Malformed);
