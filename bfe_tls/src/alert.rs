@@ -12,6 +12,8 @@ pub(crate) enum Alert {
     ProtocolVersion = 70,
     InternalError = 80,
     InappropriateFallback = 86,
+    #[cfg(feature = "quic")]
+    NoApplicationProtocol = 120,
 }
 
 impl Alert {

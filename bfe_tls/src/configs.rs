@@ -2,7 +2,6 @@
 
 use crate::conf::client_auth::Authority;
 use crate::conf::server_cert_conf::Cert;
-use crate::protocol::Protocol;
 use crate::select::{Cipher, Selection};
 use crate::settings::{self, SUITES_13, Settings};
 use crate::ticket::{SharedKey, Tickets};
@@ -26,7 +25,7 @@ struct Kind {
     cert: usize,
     stapled: bool,
     authority: Option<[u8; 16]>,
-    alpn: Option<Protocol>,
+    alpn: Option<&'static str>,
     cipher: Cipher,
 }
 
@@ -61,7 +60,7 @@ impl Configs {
             cert: selection.cert.index,
             stapled,
             authority: authority.map(|a| a.fingerprint),
-            alpn: selection.alpn,
+            alpn: selection.alpn_name(),
             cipher: selection.cipher,
         };
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&kind) {
@@ -106,7 +105,7 @@ fn make(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(Chosen(Arc::clone(cert.key(kind.stapled)))));
-    config.alpn_protocols = kind.alpn.iter().map(|p| p.as_str().as_bytes().to_vec()).collect();
+    config.alpn_protocols = kind.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     if settings.session_ticket_key.is_some() {

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
-use tokio_rustls::rustls::{CipherSuite, HandshakeKind, ServerConnection};
+use tokio_rustls::rustls::{CipherSuite, CommonState, HandshakeKind};
 use tokio_rustls::server::{FallibleAccept, TlsStream};
 
 /// How long a client that is refused may still be sending, and in how many pieces.
@@ -74,6 +74,8 @@ pub struct Established<S> {
     pub protocol: Protocol,
     /// Parameters of the protocol.
     pub params: ProtocolParams,
+    /// Whether the client could as well speak HTTP/3, where that is served.
+    pub allows_http3: bool,
 }
 
 /// Parameters of a protocol (tls 3.3). Only those written in a rule's own `NextProtos` count.
@@ -215,6 +217,7 @@ impl TlsServer {
             state,
             protocol,
             params: params(&selection.rule, protocol),
+            allows_http3: selection.rule.allows_http3(),
         })
     }
 }
@@ -277,7 +280,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, alert: Alert, v
 }
 
 /// Counts an attempt at resumption. It counts whether anything else fits or not.
-fn count_check(hello: &ClientHello, has_tickets: bool) {
+pub(crate) fn count_check(hello: &ClientHello, has_tickets: bool) {
     if hello.has_ticket && has_tickets {
         s::group().inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
     } else if !hello.session_id.is_empty() {
@@ -285,7 +288,7 @@ fn count_check(hello: &ClientHello, has_tickets: bool) {
     }
 }
 
-fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
+pub(crate) fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
     let group = s::group();
     if did_resume {
         if presented {
@@ -300,7 +303,7 @@ fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling:
 }
 
 /// Counts a full handshake that has begun.
-fn count_full(status_request: bool, stapling: Stapling) {
+pub(crate) fn count_full(status_request: bool, stapling: Stapling) {
     let group = s::group();
     group.inc(s::TLS_HANDSHAKE_FULL_ALL);
     if status_request {
@@ -313,19 +316,19 @@ fn count_full(status_request: bool, stapling: Stapling) {
 
 /// The certificate of a resumed session has been checked when the session began; since then it may have run
 /// out.
-fn check_again(
+pub(crate) fn check_again(
     authority: &Authority,
-    connection: &ServerConnection,
+    connection: &CommonState,
 ) -> Result<(), tokio_rustls::rustls::Error> {
     let certs: &[CertificateDer<'_>] = connection.peer_certificates().unwrap_or_default();
     let (leaf, chain) = certs.split_first().ok_or(tokio_rustls::rustls::Error::NoCertificatesPresented)?;
     authority.verifier.verify_client_cert(leaf, chain, UnixTime::now()).map(drop)
 }
 
-fn tls_state(
+pub(crate) fn tls_state(
     mut hello: ClientHello,
     selection: &Selection,
-    connection: &ServerConnection,
+    connection: &CommonState,
     authority: Option<&Authority>,
 ) -> TlsState {
     if selection.assumed_points {
@@ -347,7 +350,7 @@ fn tls_state(
         version: if selection.cipher == Cipher::Tls13 { "TLS1.3" } else { "TLS1.2" },
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
         server_name: hello.server_name,
-        negotiated_protocol: selection.alpn.map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        negotiated_protocol: selection.alpn_name().map(str::to_owned).unwrap_or_default(),
         client_auth: client_auth.unwrap_or_default(),
         ja3_raw,
         ja3_hash,

@@ -22,6 +22,8 @@ mod key_log;
 mod murmur3;
 mod p521;
 mod protocol;
+#[cfg(feature = "quic")]
+mod quic;
 mod select;
 mod server;
 mod session_cache;
@@ -36,6 +38,8 @@ pub use counters::tls_state;
 pub use handshake::{Established, Handshake, HandshakeError, ProtocolParams};
 pub use handshake_thread::HandshakeThread;
 pub use protocol::Protocol;
+#[cfg(feature = "quic")]
+pub use quic::{QuicKeys, QuicState};
 pub use select::{CertLookup, Peer};
 pub use server::{TlsServer, Versions};
 pub use session_cache::{CacheEvent, CacheSettings};

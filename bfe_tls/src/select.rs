@@ -50,6 +50,8 @@ pub(crate) struct Selection {
     pub(crate) cert: Arc<Cert>,
     /// Answer to ALPN.
     pub(crate) alpn: Option<Protocol>,
+    /// The connection is one of QUIC, and speaks HTTP/3.
+    pub(crate) is_quic: bool,
     pub(crate) cipher: Cipher,
     /// TLS 1.2: the client left out point formats, and uncompressed points were taken for granted.
     pub(crate) assumed_points: bool,
@@ -115,7 +117,44 @@ pub(crate) fn select(
         );
     };
     let assumed_points = cipher != Cipher::Tls13 && hello.points.is_empty();
-    (Some(lookup), Ok(Selection { rule, cert, alpn, cipher, assumed_points }))
+    (Some(lookup), Ok(Selection { rule, cert, alpn, is_quic: false, cipher, assumed_points }))
+}
+
+/// The name of HTTP/3 in ALPN.
+pub(crate) const HTTP_3: &str = "h3";
+
+impl Selection {
+    /// The answer to ALPN, as it is sent.
+    pub(crate) fn alpn_name(&self) -> Option<&'static str> {
+        if self.is_quic { Some(HTTP_3) } else { self.alpn.map(Protocol::as_str) }
+    }
+}
+
+impl Rule {
+    /// Whether connections of the rule may speak HTTP/3: unless it insists on a protocol.
+    pub(crate) fn allows_http3(&self) -> bool {
+        self.mandatory().is_none()
+    }
+}
+
+/// Decides on a connection of QUIC, where version and protocol are beyond question.
+#[cfg(feature = "quic")]
+pub(crate) fn select_quic(
+    settings: &Settings,
+    (certs, rules): (&CertTable, &RuleTable),
+    hello: &ClientHello,
+    peer: &Peer,
+) -> (Option<CertLookup>, Result<Selection, Refusal>) {
+    if !is_tls13(settings, hello) {
+        return (None, refused(Alert::ProtocolVersion, TLS13, "tls: QUIC needs TLS 1.3"));
+    }
+    let rule = Arc::clone(rules.find(peer.vip, &hello.server_name));
+    if !rule.allows_http3() || !hello.alpn.iter().any(|name| name == HTTP_3.as_bytes()) {
+        return (None, refused(Alert::NoApplicationProtocol, TLS13, "tls: no application protocol"));
+    }
+    let (cert, lookup) = certificate(certs, rules, &hello.server_name, peer.vip);
+    let cipher = Cipher::Tls13;
+    (Some(lookup), Ok(Selection { rule, cert, alpn: None, is_quic: true, cipher, assumed_points: false }))
 }
 
 fn is_tls13(settings: &Settings, hello: &ClientHello) -> bool {

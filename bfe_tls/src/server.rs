@@ -156,6 +156,17 @@ impl TlsServer {
         select::select(&self.settings, (&tables.certs, &tables.rules), switches, hello, peer)
     }
 
+    /// The same for a connection of QUIC.
+    #[cfg(feature = "quic")]
+    pub(crate) fn select_quic(
+        &self,
+        tables: &Tables,
+        hello: &ClientHello,
+        peer: &Peer,
+    ) -> (Option<CertLookup>, Result<Selection, Refusal>) {
+        select::select_quic(&self.settings, (&tables.certs, &tables.rules), hello, peer)
+    }
+
     /// From now on, handshakes leave the secrets of their connections in [`bfe_basic::TlsState::secrets`].
     pub fn keep_secrets(&self) {
         self.keeps_secrets.store(true, Relaxed);

@@ -5,6 +5,8 @@ mod parse;
 mod read;
 
 pub(crate) use parse::ClientHello;
+#[cfg(feature = "quic")]
+pub(crate) use read::whole;
 pub(crate) use read::{HelloError, read};
 
 /// Versions as they stand in messages.

@@ -139,22 +139,26 @@ impl Records {
                 (ALERT, _) => return bad(UNEXPECTED, Alert::UnexpectedMessage),
                 _ => self.message.extend_from_slice(content),
             }
-            if let Some((&[kind, high, mid, low], body)) = self.message.split_first_chunk() {
-                let len = usize::try_from(u32::from_be_bytes([0, high, mid, low])).unwrap_or(usize::MAX);
-                if len > MAX_MESSAGE {
-                    return bad("local error: internal error", Alert::InternalError);
-                }
-                if let Some(body) = body.get(..len) {
-                    if kind != CLIENT_HELLO {
-                        return bad(UNEXPECTED, Alert::UnexpectedMessage);
-                    }
-                    return match ClientHello::parse(body) {
-                        Some(hello) => Ok(Some(hello)),
-                        None => bad(UNEXPECTED, Alert::UnexpectedMessage),
-                    };
-                }
+            if let Some(hello) = whole(&self.message)? {
+                return Ok(Some(hello));
             }
         }
+    }
+}
+
+/// The hello that a handshake message is, once all of it is there.
+pub(crate) fn whole(message: &[u8]) -> Result<Option<ClientHello>, HelloError> {
+    let bad = |why: &'static str, alert| Err(HelloError::Bad(why.into(), alert));
+    let Some((&[kind, high, mid, low], body)) = message.split_first_chunk() else { return Ok(None) };
+    let len = usize::try_from(u32::from_be_bytes([0, high, mid, low])).unwrap_or(usize::MAX);
+    if len > MAX_MESSAGE {
+        return bad("local error: internal error", Alert::InternalError);
+    }
+    let Some(body) = body.get(..len) else { return Ok(None) };
+    let hello = if kind == CLIENT_HELLO { ClientHello::parse(body) } else { None };
+    match hello {
+        Some(hello) => Ok(Some(hello)),
+        None => bad(UNEXPECTED, Alert::UnexpectedMessage),
     }
 }
 
