@@ -22,6 +22,8 @@ pub enum Proto {
     Spdy31,
     /// Raw TCP inside TLS.
     Stream,
+    /// HTTP/3 over QUIC, which the original does not speak.
+    H3,
     /// WebSocket in the clear.
     Ws,
     /// WebSocket over TLS.
@@ -39,9 +41,16 @@ impl Proto {
             Self::H2 => "h2",
             Self::Spdy31 => "spdy/3.1",
             Self::Stream => "stream",
+            Self::H3 => "h3",
             Self::Ws => "ws",
             Self::Wss => "wss",
         }
+    }
+
+    /// Whether a connection carries many requests at once, in frames of its own.
+    #[must_use]
+    pub const fn is_multiplexed(self) -> bool {
+        matches!(self, Self::H2 | Self::Spdy31 | Self::H3)
     }
 }
 
@@ -150,6 +159,8 @@ pub struct Session {
     pub proto: Cell<Proto>,
     /// Whether the connection came to the TLS port.
     pub is_secure: bool,
+    /// Whether the client is told that it can use HTTP/3 as well.
+    pub advertises_http3: Cell<bool>,
     /// Result of the handshake.
     pub tls: RefCell<Option<Box<TlsState>>>,
     /// Whether the peer is trusted to name the client's address (mod_trust_clientip).

@@ -53,7 +53,7 @@ pub(crate) async fn accept_loop(worker: Rc<Worker>, listener: TcpListener, is_se
 }
 
 /// Counts a connection whose task panicked; everything else is given back by the guards it dropped.
-struct PanicWatch;
+pub(crate) struct PanicWatch;
 
 impl Drop for PanicWatch {
     fn drop(&mut self) {
@@ -65,7 +65,7 @@ impl Drop for PanicWatch {
 
 /// Counts a connection that ends while a request of it is still in the pipeline: after a panic, or with
 /// streams that are under way.
-struct Unfinished(Rc<Session>);
+pub(crate) struct Unfinished(pub(crate) Rc<Session>);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
@@ -346,6 +346,6 @@ async fn answer_and_close(worker: &Worker, connection: &Connection, status: u16)
 }
 
 /// IPv4 in its own form, however the socket tells it.
-fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

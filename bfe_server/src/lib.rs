@@ -9,6 +9,8 @@ mod delays;
 mod descriptors;
 mod histogram;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
 mod keepalive;
 mod lease;
 mod listener;

@@ -11,6 +11,10 @@ const BACKLOG: i32 = 4096;
 /// TCP keep-alive of client connections: idle time and interval (lifecycle 4.1).
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// What a socket for datagrams may hold, in bytes, either way.
+#[cfg(feature = "http3")]
+const DATAGRAM_BUFFER: usize = 2 << 20;
+
 /// Opens `count` sockets that listen on the same address.
 ///
 /// # Errors
@@ -28,6 +32,34 @@ pub(crate) fn listen(on: &Listen, count: usize) -> io::Result<Vec<TcpListener>> 
             Ok(listener)
         })
         .collect()
+}
+
+/// Opens `count` sockets for datagrams on the same address.
+///
+/// # Errors
+/// When the address is malformed or in use.
+#[cfg(feature = "http3")]
+pub(crate) fn datagrams(on: &Listen, count: usize) -> io::Result<Vec<std::net::UdpSocket>> {
+    let addr = resolve(on)?;
+    drop(bind_datagrams(addr, false)?);
+    (0..count).map(|_| Ok(bind_datagrams(addr, true)?.into())).collect()
+}
+
+#[cfg(feature = "http3")]
+fn bind_datagrams(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    if addr.is_ipv6() && addr.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    // All connections of a worker share these; the kernel gives as much as it allows.
+    socket.set_recv_buffer_size(DATAGRAM_BUFFER)?;
+    socket.set_send_buffer_size(DATAGRAM_BUFFER)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
 }
 
 fn bind(addr: SocketAddr, shared: bool) -> io::Result<Socket> {

@@ -28,7 +28,7 @@ pub(crate) struct Live {
     /// Tells workers that `data` has been replaced, so that they don't hold on to what was there.
     pub(crate) replaced: watch::Sender<()>,
     pub(crate) balance: BalTable,
-    pub(crate) tls: TlsServer,
+    pub(crate) tls: Arc<TlsServer>,
     files: ServerDataFiles,
     gslb: PathBuf,
     cluster_table: PathBuf,
@@ -65,7 +65,7 @@ impl Live {
             data: ArcSwap::from_pointee(data),
             replaced: watch::Sender::default(),
             balance,
-            tls,
+            tls: Arc::new(tls),
             files,
             gslb: conf.gslb_conf.clone(),
             cluster_table: conf.cluster_table_conf.clone(),

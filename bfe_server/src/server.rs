@@ -2,9 +2,12 @@
 
 use crate::config::BfeConfig;
 use crate::delays::Delays;
+#[cfg(feature = "http3")]
+use crate::http3;
 use crate::live::Live;
 use crate::reload_history::ReloadHistory;
-use crate::{descriptors, listener, monitor, signals, worker};
+use crate::worker::{self, Ports};
+use crate::{descriptors, listener, monitor, signals};
 use bfe_basic::conf::ConfErrors;
 use bfe_http::counter;
 use bfe_module::web::DuplicateHandler;
@@ -84,6 +87,10 @@ impl Server {
         let mut web = WebHandlers::default();
         let delays = Delays::new();
         monitor::core::register(&mut web, &live, &delays)?;
+        #[cfg(feature = "http3")]
+        if config.https_basic.http3.is_some() {
+            http3::register(&mut web)?;
+        }
         let enabled = registry.select(&config.server.modules).map_err(|reason| {
             let file = BfeConfig::file(conf_root).display().to_string();
             StartError::UnknownModule { file, reason }
@@ -128,15 +135,23 @@ impl Server {
         }
         let max_connections = (descriptors::max_client_connections() / count).max(1);
         let (drain, draining) = watch::channel(false);
+        #[cfg(feature = "http3")]
+        let mut quic = http3::ports(&server, count).map_err(failed(&conf.https))?;
         let threads = plain
             .into_iter()
             .zip(secure)
             .enumerate()
             .map(|(index, (plain, secure))| {
                 let (server, draining) = (Arc::clone(&server), draining.clone());
+                let ports = Ports {
+                    plain,
+                    secure,
+                    #[cfg(feature = "http3")]
+                    quic: quic.pop(),
+                };
                 thread::Builder::new()
                     .name(format!("worker-{index}"))
-                    .spawn(move || worker::run(index, server, [plain, secure], max_connections, draining))
+                    .spawn(move || worker::run(index, server, ports, max_connections, draining))
             })
             .collect::<Result<Vec<_>, _>>()?;
         log::info!(

@@ -177,7 +177,7 @@ pub(crate) const fn of_requests(proto: Proto) -> Option<(usize, usize)> {
         Proto::Https => Some((s::HTTPS_CLIENT_REQ_SERVED, s::HTTPS_CLIENT_REQ_ACTIVE)),
         Proto::H2 => Some((s::HTTP2_CLIENT_REQ_SERVED, s::HTTP2_CLIENT_REQ_ACTIVE)),
         Proto::Spdy31 => Some((s::SPDY_CLIENT_REQ_SERVED, s::SPDY_CLIENT_REQ_ACTIVE)),
-        Proto::Unknown | Proto::Stream | Proto::Ws | Proto::Wss => None,
+        Proto::Unknown | Proto::Stream | Proto::H3 | Proto::Ws | Proto::Wss => None,
     }
 }
 
@@ -192,8 +192,45 @@ pub(crate) const fn of_connections(proto: Proto) -> Option<(usize, usize)> {
         Proto::Stream => Some((s::STREAM_CLIENT_CONN_SERVED, s::STREAM_CLIENT_CONN_ACTIVE)),
         Proto::Ws => Some((s::WS_CLIENT_CONN_SERVED, s::WS_CLIENT_CONN_ACTIVE)),
         Proto::Wss => Some((s::WSS_CLIENT_CONN_SERVED, s::WSS_CLIENT_CONN_ACTIVE)),
-        Proto::Unknown => None,
+        Proto::Unknown | Proto::H3 => None,
     }
+}
+
+/// Connections and requests by protocol, for pages that show them: how many there have been, and how many there are.
+pub(crate) struct Traffic {
+    /// The protocol.
+    pub(crate) proto: Proto,
+    /// Connections.
+    pub(crate) connections: [i64; 2],
+    /// Requests, where the protocol has any.
+    pub(crate) requests: Option<[i64; 2]>,
+}
+
+/// What there is of each protocol.
+pub(crate) fn traffic() -> impl Iterator<Item = Traffic> {
+    use Proto::{H2, Http, Https, Spdy31, Stream, Ws, Wss};
+    let values = |(served, active)| [served, active].map(|counter| proxy_state::group().get(counter));
+    let of_core = [Http, Https, H2, Spdy31, Stream, Ws, Wss].into_iter().filter_map(move |proto| {
+        let connections = values(of_connections(proto)?);
+        Some(Traffic { proto, connections, requests: of_requests(proto).map(values) })
+    });
+    of_core.chain(http3_traffic())
+}
+
+#[cfg(feature = "http3")]
+fn http3_traffic() -> Option<Traffic> {
+    use bfe_http::h3::http3_state as s;
+    let values = |counters: [usize; 2]| counters.map(|counter| s::group().get(counter));
+    Some(Traffic {
+        proto: Proto::H3,
+        connections: values([s::H3_CLIENT_CONN_SERVED, s::H3_CLIENT_CONN_ACTIVE]),
+        requests: Some(values([s::H3_CLIENT_REQ_SERVED, s::H3_CLIENT_REQ_ACTIVE])),
+    })
+}
+
+#[cfg(not(feature = "http3"))]
+fn http3_traffic() -> Option<Traffic> {
+    None
 }
 
 /// A gauge that is up as long as this lives, and a counter that went up when it began: nothing can leak.

@@ -3,7 +3,7 @@
 use crate::config::{BfeConfig, SessionCacheConf};
 use crate::state::{count, proxy_state as s};
 use crate::worker::Worker;
-use bfe_basic::{ErrorCode, Session};
+use bfe_basic::{ErrorCode, Session, TlsState};
 use bfe_http::h1::Stream;
 use bfe_tls::{CacheEvent, CacheSettings, CertLookup, Peer, Protocol, ProtocolParams, Settings};
 use bytes::BytesMut;
@@ -103,27 +103,39 @@ pub(crate) async fn shake_hands(
     };
     match result {
         Ok(established) => {
-            count(s::TLS_HANDSHAKE_SUCC);
-            let state = &established.state;
-            worker.delays().record_handshake(state.handshake_time, state.did_resume);
-            *session.tls.borrow_mut() = Some(Box::new(established.state));
+            succeeded(worker, session, established.state);
+            let is_advertised = established.allows_http3 && worker.config().https_basic.http3.is_some();
+            session.advertises_http3.set(is_advertised);
             Some((Stream::Tls(Box::new(established.stream)), established.protocol, established.params))
         }
         Err(error) => {
-            worker.delays().count_failed_handshake();
-            log::info!(
-                "TLS handshake failed: {error}, peer {:?}, vip {:?}, {} us",
-                session.remote_addr,
-                session.vip,
-                begin.elapsed().as_micros()
-            );
-            session.set_error(ErrorCode::CLIENT_TLS_HANDSHAKE, error);
+            failed(worker, session, begin, error);
             None
         }
     }
 }
 
-fn count_lookup(lookup: &CertLookup) {
+/// Notes a handshake that succeeded.
+pub(crate) fn succeeded(worker: &Worker, session: &Session, state: TlsState) {
+    count(s::TLS_HANDSHAKE_SUCC);
+    worker.delays().record_handshake(state.handshake_time, state.did_resume);
+    *session.tls.borrow_mut() = Some(Box::new(state));
+}
+
+/// Notes one that failed.
+pub(crate) fn failed(worker: &Worker, session: &Session, begin: Instant, error: String) {
+    worker.delays().count_failed_handshake();
+    log::info!(
+        "TLS handshake failed: {error}, peer {:?}, vip {:?}, {} us",
+        session.remote_addr,
+        session.vip,
+        begin.elapsed().as_micros()
+    );
+    session.set_error(ErrorCode::CLIENT_TLS_HANDSHAKE, error);
+}
+
+/// Counts how a certificate was found.
+pub(crate) fn count_lookup(lookup: &CertLookup) {
     count(s::TLS_MULTI_CERT_GET);
     for (happened, counter) in [
         (!lookup.has_vip, s::TLS_MULTI_CERT_CONN_WITHOUT_VIP),

@@ -4,6 +4,8 @@ use crate::config::BfeConfig;
 use crate::connection;
 use crate::delays::Delays;
 use crate::descriptors;
+#[cfg(feature = "http3")]
+use crate::http3;
 use crate::server::Server;
 use crate::tables::ServerData;
 use bfe_http::counter;
@@ -94,7 +96,7 @@ impl Worker {
         &self.server.callbacks
     }
 
-    pub(crate) fn tls(&self) -> &TlsServer {
+    pub(crate) fn tls(&self) -> &Arc<TlsServer> {
         &self.server.live.tls
     }
 
@@ -144,6 +146,12 @@ impl Worker {
         }
     }
 
+    /// Whether there is room for one more connection now.
+    #[cfg(feature = "http3")]
+    pub(crate) fn has_room(&self) -> bool {
+        self.connections.borrow().len() < self.max_connections
+    }
+
     async fn all_gone(&self) {
         while !self.connections.borrow().is_empty() {
             self.last_gone.notified().await;
@@ -179,11 +187,20 @@ impl Drop for Place {
     }
 }
 
+/// The ports of a worker.
+pub(crate) struct Ports {
+    pub(crate) plain: std::net::TcpListener,
+    pub(crate) secure: std::net::TcpListener,
+    /// That of HTTP/3, where it is served.
+    #[cfg(feature = "http3")]
+    pub(crate) quic: Option<http3::Port>,
+}
+
 /// Runs worker number `index` until `draining` becomes true and the last connection is gone.
 pub(crate) fn run(
     index: usize,
     server: Arc<Server>,
-    [plain, secure]: [std::net::TcpListener; 2],
+    ports: Ports,
     max_connections: usize,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -195,11 +212,13 @@ pub(crate) fn run(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let (plain, secure) = (TcpListener::from_std(plain)?, TcpListener::from_std(secure)?);
+        let (plain, secure) = (TcpListener::from_std(ports.plain)?, TcpListener::from_std(ports.secure)?);
         let worker = Rc::new(Worker::new(server, handshakes, max_connections));
         let accepting = [(plain, false), (secure, true)].map(|(listener, is_secure)| {
             tokio::task::spawn_local(connection::accept_loop(Rc::clone(&worker), listener, is_secure))
         });
+        #[cfg(feature = "http3")]
+        let quic = ports.quic.map(|port| http3::Serving::begin(&worker, port)).transpose()?;
         let mut replaced = worker.server.live.replaced.subscribe();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -216,8 +235,16 @@ pub(crate) fn run(
             accepting.abort();
             let _ = accepting.await;
         }
+        #[cfg(feature = "http3")]
+        if let Some(quic) = &quic {
+            quic.accept_no_more();
+        }
         worker.drain();
         worker.all_gone().await;
+        #[cfg(feature = "http3")]
+        if let Some(quic) = quic {
+            quic.part().await;
+        }
         Ok(())
     })
 }

@@ -11,6 +11,7 @@ mod corpus;
 mod faults;
 mod framework;
 mod http2;
+mod http3;
 mod logs;
 mod monitor;
 mod peers;

@@ -2,8 +2,8 @@
 
 use super::cells::Sign;
 use aws_lc_rs::digest;
+use bfe_basic::Request;
 use bfe_basic::condition::Pattern;
-use bfe_basic::{Proto, Request};
 use bytes::Bytes;
 use std::io::Write as _;
 
@@ -82,7 +82,7 @@ impl Signer {
                 return None;
             }
         }
-        if self.all_headers && !matches!(req.session.proto.get(), Proto::H2 | Proto::Spdy31) {
+        if self.all_headers && !req.session.proto.get().is_multiplexed() {
             put(&mut data, b"Host", &http.host);
             for (name, _) in http.header.iter() {
                 let value = str::from_utf8(name).ok().and_then(|name| http.header.get(name));
@@ -104,6 +104,7 @@ fn put(data: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 mod tests {
     use super::*;
     use crate::testing;
+    use bfe_basic::Proto;
     use bfe_basic::Session;
 
     fn features(signer: &Signer, req: &Request) -> Option<String> {

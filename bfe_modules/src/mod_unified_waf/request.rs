@@ -1,6 +1,6 @@
 //! The request that is looked at, as a firewall gets it.
 
-use bfe_basic::{BodyPeek, Proto, Request};
+use bfe_basic::{BodyPeek, Request};
 use bfe_http::{Header, Version, is_token};
 use bfe_module::delay::Delay;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ impl Inspected {
         }
         let body = body(req, body_bytes, peek_time).await;
         let http = &req.http;
-        let is_framed_by_http1 = !matches!(req.session.proto.get(), Proto::H2 | Proto::Spdy31);
+        let is_framed_by_http1 = !req.session.proto.get().is_multiplexed();
         Some(Self {
             method: http.method.clone(),
             target: http.request_uri.clone(),
@@ -107,6 +107,7 @@ async fn body(req: &mut Request, most: u64, peek_time: &Delay) -> Bytes {
 mod tests {
     use super::*;
     use crate::testing;
+    use bfe_basic::Proto;
     use bfe_http::Body;
 
     async fn wire(req: &mut Request, most: u64) -> String {

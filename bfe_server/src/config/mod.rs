@@ -8,8 +8,8 @@ mod raw;
 mod table;
 
 pub use table::{
-    BfeConfig, CipherSuite, Curve, HttpsBasicConf, Layer4LoadBalancer, Listen, ServerConf, SessionCacheConf,
-    SessionTicketConf, TlsVersion,
+    BfeConfig, CipherSuite, Curve, Http3Conf, HttpsBasicConf, Layer4LoadBalancer, Listen, ServerConf,
+    SessionCacheConf, SessionTicketConf, TlsVersion,
 };
 
 use bfe_basic::conf::{ConfErrors, lexical_clean, read_bytes};

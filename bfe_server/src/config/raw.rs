@@ -105,8 +105,12 @@ section! {
         max_tls_version: String = String::new(), string "MaxTlsVersion";
         min_tls_version: String = String::new(), string "MinTlsVersion";
         enable_sslv2_client_hello: bool = true, bool "EnableSslv2ClientHello";
-        // Not a key of the original.
+        // Not keys of the original.
         enable_http2_websocket: bool = false, bool "EnableHttp2Websocket";
+        enable_http3: bool = false, bool "EnableHttp3";
+        http3_max_streams: i64 = 128, int "Http3MaxStreams";
+        http3_advertised_port: i64 = 0, int "Http3AdvertisedPort";
+        http3_advertised_seconds: i64 = 86400, int "Http3AdvertisedSeconds";
     }
 }
 

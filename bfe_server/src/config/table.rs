@@ -194,6 +194,17 @@ pub struct HttpsBasicConf {
     pub enable_sslv2_client_hello: bool,
     /// Whether clients may ask for a WebSocket on a stream of HTTP/2 (RFC 8441).
     pub enable_http2_websocket: bool,
+    /// HTTP/3, on the UDP port of the HTTPS listener; `None` where it is not served.
+    pub http3: Option<Http3Conf>,
+}
+
+/// HTTP/3, which the original does not speak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http3Conf {
+    /// Requests that a connection may carry at once.
+    pub max_streams: u32,
+    /// What `Alt-Svc` tells clients that come by TCP; `None` where they are told nothing.
+    pub advertisement: Option<String>,
 }
 
 /// `[SessionCache]` (config 3.3), where it is enabled.

@@ -120,6 +120,9 @@ async fn send<E: Exchange>(
     after: After,
 ) -> After {
     let Some(mut response) = req.response.take() else { return After::Close };
+    if req.session.advertises_http3.get() {
+        advertise_http3(worker, &mut response);
+    }
     let basic = way.cluster.map(|c| &c.conf.basic);
     let options = SendOptions {
         flush,
@@ -149,6 +152,17 @@ async fn send<E: Exchange>(
         (After::Keep, true) => After::Keep,
         _ if sent.linger => After::CloseSlowly,
         _ => After::Close,
+    }
+}
+
+/// Tells the client that it may come back by HTTP/3, unless the response says something about that itself.
+#[cold]
+fn advertise_http3(worker: &Worker, response: &mut Response) {
+    let http3 = worker.config().https_basic.http3.as_ref();
+    if let Some(advertisement) = http3.and_then(|http3| http3.advertisement.as_ref())
+        && !response.header.contains("Alt-Svc")
+    {
+        response.header.set("Alt-Svc", advertisement.clone());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks of `[HttpsBasic]` (config 3.2).
 
-use super::Checker;
+use super::{Checker, http3};
 use crate::config::raw::{self, RawHttpsBasic};
 use crate::config::table::{CipherSuite, Curve, HttpsBasicConf, TlsVersion};
 use bfe_basic::conf::did_you_mean;
@@ -48,7 +48,7 @@ const VERSIONS: [(&str, TlsVersion); 5] = [
     ("VersionTLS13", TlsVersion::Tls13),
 ];
 
-pub(super) fn check(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> HttpsBasicConf {
+pub(super) fn check(raw: &RawHttpsBasic, https_port: i64, c: &mut Checker<'_>) -> HttpsBasicConf {
     // The fields stand in the order of the checks.
     let (max_tls_version, min_tls_version);
     let conf = HttpsBasicConf {
@@ -65,6 +65,7 @@ pub(super) fn check(raw: &RawHttpsBasic, c: &mut Checker<'_>) -> HttpsBasicConf 
         client_crl_base_dir: c.path("ClientCRLBaseDir", &raw.client_crl_base_dir, raw::CLIENT_CRL_BASE_DIR),
         enable_sslv2_client_hello: raw.enable_sslv2_client_hello,
         enable_http2_websocket: raw.enable_http2_websocket,
+        http3: http3::check(raw, max_tls_version, https_port, c),
     };
     without_effect(&conf, c);
     conf

@@ -1,6 +1,7 @@
 //! The checks, section by section, in the order in which Go BFE makes them. Unlike there, all that is wrong is
 //! told at once.
 
+mod http3;
 mod https_basic;
 mod server;
 mod session;
@@ -21,7 +22,7 @@ pub(super) fn check(raw: &RawConfig, ini: &Ini, root: &Path) -> Result<(BfeConfi
     let mut c = Checker { section: "", ini, root, faults: Faults::new(), warnings: Vec::new() };
     let config = BfeConfig {
         server: server::check(&raw.server, c.of("Server")),
-        https_basic: https_basic::check(&raw.https_basic, c.of("HttpsBasic")),
+        https_basic: https_basic::check(&raw.https_basic, raw.server.https_port, c.of("HttpsBasic")),
         session_cache: session::cache(&raw.session_cache, c.of("SessionCache")),
         session_ticket: session::ticket(&raw.session_ticket, c.of("SessionTicket")),
     };

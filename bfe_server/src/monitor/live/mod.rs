@@ -6,9 +6,8 @@
 use super::answer::Answer;
 use crate::histogram::{BOUNDS_US, Counts};
 use crate::server::{Server, started};
-use crate::state::{of_connections, proxy_state};
+use crate::state::{self, Traffic, proxy_state};
 use crate::stats::CLASSES;
-use bfe_basic::Proto;
 use bfe_module::metrics::Metrics;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
@@ -102,13 +101,8 @@ fn requests(server: &Server) -> (Value, Value) {
 
 /// By protocol: how many there have been, how many are open.
 fn connections() -> Value {
-    use Proto::{H2, Http, Https, Spdy31, Stream, Ws, Wss};
-    let group = proxy_state::group();
-    let of = |proto: Proto| {
-        let (served, active) = of_connections(proto)?;
-        Some((proto.as_str().to_owned(), json!([group.get(served), group.get(active)])))
-    };
-    Value::Object([Http, Https, H2, Spdy31, Stream, Ws, Wss].into_iter().filter_map(of).collect())
+    let of = |traffic: Traffic| (traffic.proto.as_str().to_owned(), json!(traffic.connections));
+    Value::Object(state::traffic().map(of).collect())
 }
 
 /// Counters that have moved, of all groups, without those that count what goes well.

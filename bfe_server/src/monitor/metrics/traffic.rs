@@ -4,9 +4,9 @@ use super::OTHER;
 use super::family::{Family, Times, even_times};
 use crate::histogram::Counts;
 use crate::server::Server;
-use crate::state::{of_connections, of_requests, proxy_state};
+use crate::state::{self, proxy_state};
 use crate::stats::CLASSES;
-use bfe_basic::{Proto, pace};
+use bfe_basic::pace;
 use prometheus::proto::MetricFamily;
 use std::collections::BTreeMap;
 
@@ -124,16 +124,12 @@ fn connections() -> Vec<MetricFamily> {
         Family::counter("bfe_requests_total", "Requests of clients.", LABEL),
         Family::gauge("bfe_requests_active", "Requests that are being served.", LABEL),
     ];
-    let group = proxy_state::group();
-    let protocols =
-        [Proto::Http, Proto::Https, Proto::H2, Proto::Spdy31, Proto::Stream, Proto::Ws, Proto::Wss];
-    for proto in protocols {
-        for (families, counters) in [(&mut conns, of_connections(proto)), (&mut requests, of_requests(proto))]
-        {
-            let Some((served, active)) = counters else { continue };
-            families.iter_mut().zip([served, active]).for_each(|(family, counter)| {
-                family.add(&[proto.as_str()], group.get(counter) as f64);
-            });
+    for traffic in state::traffic() {
+        let label = traffic.proto.as_str();
+        let values = [(&mut conns, Some(traffic.connections)), (&mut requests, traffic.requests)];
+        for (families, values) in values {
+            let Some(values) = values else { continue };
+            families.iter_mut().zip(values).for_each(|(family, value)| family.add(&[label], value as f64));
         }
     }
     conns.into_iter().chain(requests).map(Family::build).collect()

@@ -14,7 +14,7 @@ use super::{After, Exit, Way, call, count, proxy_state, route};
 use crate::tables::ServerData;
 use crate::worker::Worker;
 use bfe_basic::ai::AiInfo;
-use bfe_basic::{ErrorCode, Proto, Request};
+use bfe_basic::{ErrorCode, Request};
 use bfe_http::{Exchange, Header, Response};
 use bfe_module::Point;
 use body::Replay;
@@ -58,7 +58,7 @@ pub(super) fn settle(req: &mut Request, way: &Way<'_>, after: After) -> After {
         req.response = None;
     }
     // One with many requests goes on for the others (ai-gateway 4.5).
-    let is_shared = matches!(req.session.proto.get(), Proto::H2 | Proto::Spdy31);
+    let is_shared = req.session.proto.get().is_multiplexed();
     if is_shared && way.status.is_some() { After::Keep } else { after }
 }
 

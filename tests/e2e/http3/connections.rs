@@ -1,0 +1,157 @@
+//! Handshakes, what clients are told of HTTP/3, and how connections end.
+
+use super::{ENABLED, ask, python, run, tree, unharmed};
+use bfe_tests::h2::TlsClient;
+use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, wait_until};
+use serde_json::{Value, json};
+use std::thread;
+use std::time::Duration;
+
+const RULES: &str = "tls_conf/tls_rule_conf.data";
+
+#[test]
+fn clients_that_come_by_tcp_are_told() {
+    let backend = Backend::start(|request| match request.line() {
+        line if line.contains("/own") => {
+            Reply::bytes("HTTP/1.1 200 OK\r\nAlt-Svc: clear\r\nContent-Length: 0\r\n\r\n")
+        }
+        _ => Reply::ok("ok"),
+    });
+    let tell = |tree| {
+        let bfe = Bfe::start(&tree);
+        let port = bfe.https_addr().port();
+        let told = |path: &str| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: ok\r\nConnection: close\r\n\r\n");
+            let mut client = TlsClient::connect(bfe.https_addr(), &[]);
+            client.send(request.as_bytes());
+            let reply = String::from_utf8(client.read_to_end()).unwrap();
+            let line = reply.lines().find_map(|line| line.strip_prefix("Alt-Svc: ").map(str::to_owned));
+            line.map(|line| line.replace(&port.to_string(), "PORT"))
+        };
+        let plain = bfe.ask("GET / HTTP/1.1\r\nHost: ok\r\n\r\n");
+        assert_eq!(plain.header("Alt-Svc"), None, "who comes in the clear is not told");
+        [told("/"), told("/own")]
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(tell(tree(&backend)), [text("h3=\":PORT\"; ma=86400"), text("clear")]);
+    let more = "Http3AdvertisedPort = 9443\nHttp3AdvertisedSeconds = 60\n";
+    assert_eq!(tell(tree(&backend).sections(more)), [text("h3=\":9443\"; ma=60"), text("clear")]);
+    assert_eq!(tell(tree(&backend).sections("Http3AdvertisedSeconds = 0\n")), [None, text("clear")]);
+    assert_eq!(tell(Tree::proxy(&backend)), [None, text("clear")]);
+    let insists = r#"{"Version": "1", "DefaultNextProtos": ["http/1.1;level=2"], "Config": {}}"#;
+    assert_eq!(tell(tree(&backend).file(RULES, insists)), [None, text("clear")]);
+}
+
+#[test]
+fn handshakes_that_fail() {
+    let Some(python) = python() else { return };
+    let backend = Backend::ok("fine");
+    let insists = r#"{"Version": "1", "DefaultNextProtos": ["http/1.1;level=2"], "Config": {}}"#;
+    for (what, tree, alpn) in [
+        ("a protocol that is not spoken", tree(&backend), json!(["h4"])),
+        ("a rule that insists on another one", tree(&backend).file(RULES, insists), json!(["h3"])),
+    ] {
+        let bfe = Bfe::start(&tree);
+        let out = run(&python, &bfe, json!({"alpn": alpn, "batches": [[{}]]}));
+        assert!(out["error"] != Value::Null || out["closed"] == 0x178, "{what}: {out}");
+        bfe.wait_counter("TLS_HANDSHAKE_ALL", 1);
+        wait_until("the failure is logged", || bfe.log().contains("TLS handshake failed"));
+        assert_eq!(bfe.counters("proxy_state")["TLS_HANDSHAKE_SUCC"], 0);
+    }
+}
+
+/// The same rules and conditions as by TCP.
+#[test]
+fn what_modules_and_conditions_see() {
+    let Some(python) = python() else { return };
+    let backend = Backend::start(|request| Reply::ok(request.header("X-Seen").unwrap_or("nothing")));
+    let rules = r#"{"Version": "1", "Config": {"p": [
+        {"Cond": "ses_tls_sni_in(\"ok\") && req_proto_secure() && req_proto_match(\"h3\")", "Last": false,
+         "Actions": [{"Cmd": "REQ_HEADER_SET", "Params": ["X-Seen", "%bfe_ssl_cipher|%bfe_ssl_version|%bfe_protocol"]}]}]}}"#;
+    let tree = tree(&backend)
+        .module("mod_header")
+        .file("mod_header/mod_header.conf", "[Basic]\nDataPath = mod_header/header_rule.data\n")
+        .file("mod_header/header_rule.data", rules);
+    let bfe = Bfe::start(&tree);
+    let answers = ask(&python, &bfe, &json!([{}]));
+    let seen = answers[0]["body"].as_str().unwrap();
+    assert!(seen.starts_with("TLS_") && seen.ends_with("|TLSv1.3|h3"), "{seen}");
+    let counters = bfe.counters("tls_state");
+    assert_eq!(counters["TLS_HANDSHAKE_FULL_SUCC"], 1);
+}
+
+/// A client that changes its address keeps its connection, whichever worker the kernel gives its packets to.
+#[test]
+fn a_client_that_moves() {
+    let Some(python) = python() else { return };
+    let backend = Backend::ok("fine");
+    let bfe = Bfe::start(&tree(&backend).set("MaxCpus", 4));
+    for _ in 0..5 {
+        let out =
+            run(&python, &bfe, json!({"migrate": true, "batches": [[{}], [{"path": "/moved"}]], "limit": 5}));
+        assert_eq!(out["responses"][1]["body"], "fine", "{out}");
+    }
+    assert_eq!(bfe.counters("http3_state")["H3_CLIENT_CONN_SERVED"], 5);
+}
+
+/// Requests under way are served to their end, and the client is told to go elsewhere with others.
+#[test]
+fn the_process_ends() {
+    let Some(python) = python() else { return };
+    let backend =
+        Backend::always(Reply::new().hold().send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast"));
+    let mut bfe = Bfe::start(&tree(&backend));
+    thread::scope(|scope| {
+        let client = scope.spawn(|| run(&python, &bfe, json!({"batches": [[{}]], "linger": 2})));
+        backend.wait_held(1);
+        bfe.signal("QUIT");
+        bfe.wait_signals_handled("QUIT");
+        thread::sleep(Duration::from_millis(300));
+        backend.release();
+        let out = client.join().unwrap();
+        assert_eq!((&out["responses"][0]["body"], &out["closed"]), (&json!("last"), &json!(0x100)), "{out}");
+    });
+    assert_eq!(bfe.wait_exit(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration() {
+    let backend = Backend::ok("fine");
+    for (keys, want) in [
+        ("MaxTlsVersion = VersionTLS12\n", "EnableHttp3: HTTP/3 needs VersionTLS13 as MaxTlsVersion"),
+        ("Http3MaxStreams = 0\n", "Http3MaxStreams[0] should > 0"),
+        ("Http3MaxStreams = 10001\n", "Http3MaxStreams[10001] should be in [1, 10000]"),
+        ("Http3AdvertisedPort = 65536\n", "Http3AdvertisedPort[65536] should be in [1, 65535]"),
+        ("Http3AdvertisedSeconds = -1\n", "Http3AdvertisedSeconds[-1] should >= 0"),
+    ] {
+        let ended = Launch::new(&tree(&backend).sections(keys)).finish_with(&["-t"]);
+        assert_ne!(ended.code, Some(0));
+        let said = format!("{}{}{}", ended.stdout, ended.stderr, ended.log);
+        assert!(said.contains(want) && said.contains("bfe.conf"), "{keys}: {said}");
+    }
+    // None of it counts where HTTP/3 is not enabled.
+    let off =
+        Tree::proxy(&backend).sections(&format!("{}Http3MaxStreams = 0\n", ENABLED.replace("true", "false")));
+    assert_eq!(Launch::new(&off).finish_with(&["-t"]).code, Some(0));
+}
+
+/// Packets that are none, and hellos that never end, harm nobody.
+#[test]
+fn noise() {
+    let Some(python) = python() else { return };
+    let backend = Backend::ok("fine");
+    let bfe = Bfe::start(&tree(&backend));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut seed = 1u64;
+    for i in 0..5000usize {
+        let packet: Vec<u8> = (0..i % 1300)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                u8::try_from(seed >> 56).unwrap()
+            })
+            .collect();
+        let _ = socket.send_to(&packet, bfe.https_addr());
+    }
+    unharmed(&python, &bfe);
+    assert_eq!(bfe.counters("proxy_state")["PANIC_CLIENT_CONN_SERVE"], 0);
+}
