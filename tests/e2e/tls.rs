@@ -17,7 +17,7 @@ pub(crate) fn server_cert(names: &[&str]) -> (String, String) {
 }
 
 /// A tree with certificates for `ok` (the default), `other.test` and `*.wild.test`.
-fn tree(backend: &Backend, rules: &str) -> Tree {
+pub(crate) fn tree(backend: &Backend, rules: &str) -> Tree {
     let mut tree = Tree::proxy(backend)
         .file("tls_conf/tls_rule_conf.data", format!(r#"{{"Version": "1", "Config": {{{rules}}}}}"#))
         .file(
@@ -149,26 +149,33 @@ fn tls_41_42_openssl_resumes_until_the_key_changes() {
     assert_eq!(counters["TLS_HANDSHAKE_FULL_SUCC"], 4);
 }
 
+/// A CA for client certificates.
+pub(crate) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A client's certificate and key, in PEM.
+pub(crate) fn client_cert(issuer: &CertifiedIssuer<'_, KeyPair>, serial: u64) -> String {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.serial_number = Some(serial.into());
+    params.use_authority_key_identifier_extension = true;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let cert = params.signed_by(&key, issuer).unwrap();
+    format!("{}{}", cert.pem(), key.serialize_pem())
+}
+
 #[test]
 fn tls_50_openssl_shows_client_certificates() {
     let Some(openssl) = peer("openssl") else { return };
-    let authority = |name: &str| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-    };
     let (ours, theirs) = (authority("ours"), authority("theirs"));
     let dir = tempfile::tempdir().unwrap();
     let client = |file: &str, issuer: &CertifiedIssuer<'_, KeyPair>, serial: u64| {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.serial_number = Some(serial.into());
-        params.use_authority_key_identifier_extension = true;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let cert = params.signed_by(&key, issuer).unwrap();
         let path = dir.path().join(file);
-        std::fs::write(&path, format!("{}{}", cert.pem(), key.serialize_pem())).unwrap();
+        std::fs::write(&path, client_cert(issuer, serial)).unwrap();
         path.to_str().unwrap().to_owned()
     };
     let list = rcgen::CertificateRevocationListParams {

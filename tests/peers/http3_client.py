@@ -4,6 +4,9 @@ Standard input: a JSON object.
     port, name              where to connect to on 127.0.0.1, and the server name to ask for
     migrate                 after the first batch, go on from another port
     alpn                    protocols to offer, ["h3"] by default
+    certificate             a PEM file with the client's certificate and key
+    connections             how often all that is done, each time on a new connection that resumes the session of the one
+                            before; the output is that of the last one
     batches                 lists of requests: those of a batch go out at once, a batch after the one before
 
 A request: method, path, authority, fields (pairs), body (text) or size (of a body of zeros), trailers (pairs), raw (hex:
@@ -11,7 +14,8 @@ the bytes of the stream, in place of all that), uni (hex: the bytes of a stream 
 open (the stream is not ended), reset (the client gives it up after that many bytes of the response).
 
 Standard output: a JSON object with `responses` (one for each request: status, fields, body as text where it is short,
-length, sha1, trailers, interim (statuses), reset (code)) and `closed` (the code that the server ended the connection with, or null).
+length, sha1, trailers, interim (statuses), reset (code)), `closed` (the code that the server ended the connection with, or null),
+`resumed` (whether a session was), `names` (of the server's certificate) and `error` (why there was no connection).
 """
 
 import asyncio
@@ -25,6 +29,7 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, StopSendingReceived, StreamReset
+from cryptography.x509 import DNSName, SubjectAlternativeName
 
 LIMIT = 20.0
 SHOWN = 4096
@@ -157,10 +162,28 @@ async def main():
         is_client=True, alpn_protocols=plan.get("alpn", ["h3"]), server_name=plan.get("name", "ok")
     )
     configuration.verify_mode = ssl.CERT_NONE
+    if "certificate" in plan:
+        configuration.load_cert_chain(plan["certificate"], plan["certificate"])
+    for _ in range(plan.get("connections", 1)):
+        tickets = []
+        out = await connection(plan, configuration, tickets.append)
+        configuration.session_ticket = tickets[-1] if tickets else None
+    json.dump(out, sys.stdout)
+
+
+async def connection(plan, configuration, keep):
     out = {"responses": [], "closed": None, "error": None}
     try:
-        async with connect("127.0.0.1", plan["port"], configuration=configuration, create_protocol=Client) as client:
+        async with connect(
+            "127.0.0.1",
+            plan["port"],
+            configuration=configuration,
+            create_protocol=Client,
+            session_ticket_handler=keep,
+        ) as client:
             client.begin()
+            out["resumed"] = client._quic.tls.session_resumed
+            out["names"] = names(client._quic.tls._peer_certificate)
             for number, batch in enumerate(plan["batches"]):
                 if number == 1 and plan.get("migrate"):
                     await migrate(client)
@@ -174,7 +197,14 @@ async def main():
             out["closed"] = client.closed
     except ConnectionError as error:
         out["error"] = str(error)
-    json.dump(out, sys.stdout)
+    return out
+
+
+def names(certificate):
+    if certificate is None:
+        return []
+    found = certificate.extensions.get_extension_for_class(SubjectAlternativeName)
+    return found.value.get_values_for_type(DNSName)
 
 
 async def migrate(client):

@@ -55,5 +55,6 @@ pub use peers::{peer, python_module, rare_peer};
 pub use process::allow_fds;
 pub use reply::{Reply, Step};
 pub use response::Response;
+pub use tls_files::certificate_pin;
 pub use tree::{Cluster, Tree};
 pub use wait::{LIMIT, TellsOver, wait_for, wait_until};

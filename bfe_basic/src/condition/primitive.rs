@@ -77,7 +77,7 @@ pub const PRIMITIVES: [Primitive; 58] = [
     row("req_header_value_hash_in", SSB, "name, buckets, ignore_case", "That value falls into one of the buckets.", r#"req_header_value_hash_in("X-Uid", "100-199", true)"#),
     row("req_ua_regmatch", S, "regex", "The `User-Agent`, empty where it is missing, matches.", "req_ua_regmatch(`(?i)bot`)"),
     row("req_method_in", S, "methods", "The method is in the list, in any case.", r#"req_method_in("GET|HEAD")"#),
-    row("req_proto_match", S, "protocol", "The protocol is this one, in any case: `HTTP/1.0` or `HTTP/1.1` in the clear, else `https`, `h2` or `spdy/3.1`. No list.", r#"req_proto_match("h2")"#),
+    row("req_proto_match", S, "protocol", "The protocol is this one, in any case: `HTTP/1.0` or `HTTP/1.1` in the clear, else `https`, `h2`, `spdy/3.1` or `h3`. No list.", r#"req_proto_match("h2")"#),
     row("req_cip_range", SS, "first, last", "The client's address is in the range.", r#"req_cip_range("10.0.0.0", "10.255.255.255")"#),
     row("req_cip_hash_in", S, "buckets", "The client's address, as text, falls into one of the buckets.", r#"req_cip_hash_in("0-999")"#),
     row("req_vip_in", S, "addresses", "The address that the layer-4 balancer was asked for is in the list.", r#"req_vip_in("192.0.2.1|2001:db8::1")"#),

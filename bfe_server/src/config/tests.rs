@@ -341,6 +341,32 @@ fn websocket_over_http2_is_off_unless_it_is_on() {
     assert!(load("[HttpsBasic]\nEnableHttp2Websocket = perhaps").is_err());
 }
 
+#[cfg(feature = "http3")]
+#[test]
+fn http3_is_off_unless_it_is_on() {
+    let of =
+        |keys: &str| accepted(&format!("[Server]\nHttpsPort = 9443\n[HttpsBasic]\n{keys}")).https_basic.http3;
+    assert_eq!(of("Http3MaxStreams = 0\nHttp3AdvertisedPort = -1"), None);
+    let served = of("EnableHttp3 = true").unwrap();
+    assert_eq!(served.max_streams, 128);
+    assert_eq!(served.advertisement.as_deref(), Some("h3=\":9443\"; ma=86400"));
+    let served =
+        of("EnableHttp3 = yes\nHttp3MaxStreams = 7\nHttp3AdvertisedPort = 443\nHttp3AdvertisedSeconds = 60");
+    let served = served.unwrap();
+    assert_eq!(served.max_streams, 7);
+    assert_eq!(served.advertisement.as_deref(), Some("h3=\":443\"; ma=60"));
+    assert_eq!(of("EnableHttp3 = true\nHttp3AdvertisedSeconds = 0").unwrap().advertisement, None);
+    for keys in [
+        "Http3MaxStreams = 0",
+        "Http3AdvertisedPort = 70000",
+        "Http3AdvertisedSeconds = -1",
+        "MaxTlsVersion = VersionTLS12",
+    ] {
+        let error = load(&format!("[HttpsBasic]\nEnableHttp3 = true\n{keys}")).unwrap_err().to_string();
+        assert!(error.contains("HttpsBasic") && error.contains("Http3"), "{keys}: {error}");
+    }
+}
+
 #[test]
 fn tls_4_5_settings_without_effect_are_told() {
     for (line, says) in [

@@ -1,9 +1,10 @@
-//! Handshakes, what clients are told of HTTP/3, and how connections end.
+//! What clients are told of HTTP/3, and how connections go on and end.
 
 use super::{ENABLED, ask, python, run, tree, unharmed};
 use bfe_tests::h2::TlsClient;
-use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, certificate_pin, peer, wait_until};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -40,44 +41,6 @@ fn clients_that_come_by_tcp_are_told() {
     assert_eq!(tell(Tree::proxy(&backend)), [None, text("clear")]);
     let insists = r#"{"Version": "1", "DefaultNextProtos": ["http/1.1;level=2"], "Config": {}}"#;
     assert_eq!(tell(tree(&backend).file(RULES, insists)), [None, text("clear")]);
-}
-
-#[test]
-fn handshakes_that_fail() {
-    let Some(python) = python() else { return };
-    let backend = Backend::ok("fine");
-    let insists = r#"{"Version": "1", "DefaultNextProtos": ["http/1.1;level=2"], "Config": {}}"#;
-    for (what, tree, alpn) in [
-        ("a protocol that is not spoken", tree(&backend), json!(["h4"])),
-        ("a rule that insists on another one", tree(&backend).file(RULES, insists), json!(["h3"])),
-    ] {
-        let bfe = Bfe::start(&tree);
-        let out = run(&python, &bfe, json!({"alpn": alpn, "batches": [[{}]]}));
-        assert!(out["error"] != Value::Null || out["closed"] == 0x178, "{what}: {out}");
-        bfe.wait_counter("TLS_HANDSHAKE_ALL", 1);
-        wait_until("the failure is logged", || bfe.log().contains("TLS handshake failed"));
-        assert_eq!(bfe.counters("proxy_state")["TLS_HANDSHAKE_SUCC"], 0);
-    }
-}
-
-/// The same rules and conditions as by TCP.
-#[test]
-fn what_modules_and_conditions_see() {
-    let Some(python) = python() else { return };
-    let backend = Backend::start(|request| Reply::ok(request.header("X-Seen").unwrap_or("nothing")));
-    let rules = r#"{"Version": "1", "Config": {"p": [
-        {"Cond": "ses_tls_sni_in(\"ok\") && req_proto_secure() && req_proto_match(\"h3\")", "Last": false,
-         "Actions": [{"Cmd": "REQ_HEADER_SET", "Params": ["X-Seen", "%bfe_ssl_cipher|%bfe_ssl_version|%bfe_protocol"]}]}]}}"#;
-    let tree = tree(&backend)
-        .module("mod_header")
-        .file("mod_header/mod_header.conf", "[Basic]\nDataPath = mod_header/header_rule.data\n")
-        .file("mod_header/header_rule.data", rules);
-    let bfe = Bfe::start(&tree);
-    let answers = ask(&python, &bfe, &json!([{}]));
-    let seen = answers[0]["body"].as_str().unwrap();
-    assert!(seen.starts_with("TLS_") && seen.ends_with("|TLSv1.3|h3"), "{seen}");
-    let counters = bfe.counters("tls_state");
-    assert_eq!(counters["TLS_HANDSHAKE_FULL_SUCC"], 1);
 }
 
 /// A client that changes its address keeps its connection, whichever worker the kernel gives its packets to.
@@ -133,6 +96,34 @@ fn what_is_wrong_in_the_configuration() {
     let off =
         Tree::proxy(&backend).sections(&format!("{}Http3MaxStreams = 0\n", ENABLED.replace("true", "false")));
     assert_eq!(Launch::new(&off).finish_with(&["-t"]).code, Some(0));
+}
+
+/// A browser that is sent to HTTP/3 gets its page by it.
+#[test]
+fn a_browser_gets_its_page() {
+    let Some(chromium) = peer("chromium") else { return };
+    let page = "<!doctype html><title>t</title><p>by HTTP/3</p>";
+    let backend = Backend::start(move |_| {
+        Reply::bytes(format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}",
+            page.len()
+        ))
+    });
+    let bfe = Bfe::start(&tree(&backend));
+    let (profile, port) = (tempfile::tempdir().unwrap(), bfe.https_addr().port());
+    let output = Command::new(chromium)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--no-proxy-server"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg("--host-resolver-rules=MAP ok 127.0.0.1")
+        .arg(format!("--origin-to-force-quic-on=ok:{port}"))
+        .arg(format!("--ignore-certificate-errors-spki-list={}", certificate_pin()))
+        .arg(format!("https://ok:{port}/page"))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("by HTTP/3"), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(bfe.counters("http3_state")["H3_CLIENT_REQ_SERVED"] >= 1);
+    assert_eq!(bfe.counters("proxy_state")["HTTPS_CLIENT_REQ_SERVED"], 0);
 }
 
 /// Packets that are none, and hellos that never end, harm nobody.

@@ -1,6 +1,7 @@
 //! HTTP/3 on the UDP port beside the HTTPS port, with a client of others.
 
 mod connections;
+mod handshakes;
 mod requests;
 mod rules;
 

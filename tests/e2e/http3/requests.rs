@@ -1,8 +1,11 @@
 //! What a backend and a client get of each other.
 
 use super::{ask, field, python, run, tree};
-use bfe_tests::{Backend, Bfe, Reply};
+use crate::programs::Running;
+use bfe_tests::{Backend, Bfe, Reply, python_module};
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn a_request_and_its_response() {
@@ -141,6 +144,33 @@ fn expectations_and_trailers() {
     let text = String::from_utf8_lossy(&raw);
     // Those of a request end here, as they do by HTTP/2 (LIFE-41).
     assert!(text.contains("Trailer: X-Sum") && !text.contains("X-Sum: 6"), "{text}");
+}
+
+/// What follows the body of a gRPC response says what came of the call.
+#[test]
+fn bal_93_a_grpc_call() {
+    let (Some(python), Some(_)) = (python(), python_module("grpc")) else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/grpc_peer.py");
+    let mut backend = Backend::refusing();
+    backend.free_port();
+    let port = backend.port();
+    let _server =
+        Running::start(Command::new(&python).arg(&script).args(["server", &port.to_string()]), port);
+    let bfe = Bfe::start(&tree(&backend).cluster_conf("c", json!({"BackendConf": {"Protocol": "h2c"}})));
+    let fields = [["content-type", "application/grpc"], ["te", "trailers"], ["x-mark", "m"]];
+    let call = |method: &str| json!({"method": "POST", "path": format!("/t.T/{method}"), "fields": fields, "body": "\0\0\0\0\u{2}hi"});
+    let answers = ask(&python, &bfe, &json!([call("Unary"), call("Fail")]));
+    assert_eq!(answers[0]["body"], "\0\0\0\0\u{2}HI");
+    for trailer in [["grpc-status", "0"], ["x-trailer", "after"], ["x-seen", "m"]] {
+        assert!(answers[0]["trailers"].as_array().unwrap().contains(&json!(trailer)), "{}", answers[0]);
+    }
+    // One without a body has all of it at once.
+    assert_eq!(
+        (field(&answers[1], "grpc-status"), &answers[1]["trailers"]),
+        (Some("5"), &json!([])),
+        "{}",
+        answers[1]
+    );
 }
 
 /// A client that goes away, and one that stops reading, leave nothing behind.
