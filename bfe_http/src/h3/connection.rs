@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::control;
-use super::frame::{self, kind, put_varint};
+use super::frame::{self, Held, kind, put_varint};
 use super::incoming::Incoming;
 use super::state::{count, http3_state};
 use crate::header_list::max_list;
@@ -31,6 +31,9 @@ impl Settings {
     }
 }
 
+/// How many lists of fields of the largest size may be on their way at once.
+const HEADS: usize = 2;
+
 /// A connection that has shaken hands.
 pub struct Connection(Rc<Shared>);
 
@@ -38,6 +41,8 @@ pub struct Connection(Rc<Shared>);
 pub(super) struct Shared {
     pub(super) quic: quinn::Connection,
     pub(super) settings: Settings,
+    /// What its streams hold of frames that have not come whole.
+    pub(super) held: Rc<Held>,
     /// Our control stream. It has to stay open.
     control: RefCell<Option<SendStream>>,
     /// The client's streams of which there may be only one have begun, by kind.
@@ -86,6 +91,7 @@ impl Connection {
         };
         Ok(Self(Rc::new(Shared {
             control: RefCell::new(Some(control?)),
+            held: Held::new(settings.max_list().saturating_mul(HEADS)),
             quic,
             settings,
             begun: Cell::new(0),

@@ -53,7 +53,7 @@ async fn serve(shared: &Shared, stream: &mut RecvStream) -> Result<(), Failed> {
     match kind {
         0 => {
             once(1)?;
-            control(stream).await
+            control(shared, stream).await
         }
         PUSH => Err((Code::StreamCreation, "a push by a client")),
         QPACK_ENCODER => {
@@ -91,8 +91,8 @@ async fn chunk(stream: &mut RecvStream) -> Result<Option<Bytes>, Failed> {
     }
 }
 
-async fn control(stream: &mut RecvStream) -> Result<(), Failed> {
-    let mut frames = Frames::new(MAX_FRAME);
+async fn control(shared: &Shared, stream: &mut RecvStream) -> Result<(), Failed> {
+    let mut frames = Frames::new(MAX_FRAME, Rc::clone(&shared.held));
     let mut has_settings = false;
     while let Some(bytes) = chunk(stream).await? {
         frames.push(bytes);

@@ -2,6 +2,8 @@
 
 use super::code::{Code, Fault};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Kinds of frames.
 pub(super) mod kind {
@@ -37,6 +39,19 @@ enum State {
     Whole(u64, usize, BytesMut),
 }
 
+/// What the frames of a connection hold that have not come whole, and how much that may be, in bytes.
+#[derive(Debug)]
+pub(super) struct Held {
+    now: Cell<usize>,
+    max: usize,
+}
+
+impl Held {
+    pub(super) fn new(max: usize) -> Rc<Self> {
+        Rc::new(Self { now: Cell::new(0), max })
+    }
+}
+
 /// Cuts frames out of what a stream brings, piece by piece. DATA passes without a copy.
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -46,11 +61,21 @@ pub(super) struct Frames {
     head: BytesMut,
     /// Largest frame that is taken whole.
     max: usize,
+    held: Rc<Held>,
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        if let State::Whole(_, _, text) = &self.state {
+            self.held.now.set(self.held.now.get() - text.len());
+        }
+    }
 }
 
 impl Frames {
-    pub(super) fn new(max: usize) -> Self {
-        Self { state: State::Head, input: Bytes::new(), head: BytesMut::new(), max }
+    /// Of a stream whose frames are no larger than `max`, on a connection whose streams hold that much.
+    pub(super) fn new(max: usize, held: Rc<Held>) -> Self {
+        Self { state: State::Head, input: Bytes::new(), head: BytesMut::new(), max, held }
     }
 
     /// Takes the next bytes of the stream; those before have been used up.
@@ -77,6 +102,7 @@ impl Frames {
                 }
                 State::Data(0) | State::Skip(0) => (State::Head, None),
                 State::Whole(kind, length, text) if text.len() == length => {
+                    self.held.now.set(self.held.now.get() - length);
                     (State::Head, Some(Piece::Frame(kind, text.freeze())))
                 }
                 state if self.input.is_empty() => {
@@ -93,7 +119,14 @@ impl Frames {
                 }
                 State::Whole(kind, length, mut text) => {
                     let mut missing = (length - text.len()) as u64;
-                    text.extend_from_slice(&take(&mut self.input, &mut missing));
+                    let piece = take(&mut self.input, &mut missing);
+                    let held = self.held.now.get() + piece.len();
+                    text.extend_from_slice(&piece);
+                    self.held.now.set(held);
+                    if held > self.held.max {
+                        self.state = State::Whole(kind, length, text);
+                        return Err(Fault::Connection(Code::ExcessiveLoad));
+                    }
                     (State::Whole(kind, length, text), None)
                 }
             };
@@ -186,7 +219,7 @@ mod tests {
 
     /// All pieces, the stream cut into chunks of that size; with what was wrong at the end.
     fn pieces(stream: &[u8], size: usize) -> (Vec<Piece>, Option<Fault>) {
-        let mut frames = Frames::new(100);
+        let mut frames = Frames::new(100, Held::new(1000));
         let mut pieces: Vec<Piece> = Vec::new();
         for chunk in stream.chunks(size) {
             frames.push(Bytes::copy_from_slice(chunk));
@@ -233,8 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_come_whole_is_bounded() {
+        let held = Held::new(150);
+        let mut streams: Vec<_> = (0..4).map(|_| Frames::new(100, Rc::clone(&held))).collect();
+        let mut push = |stream: usize, bytes: &[u8]| {
+            let frames = &mut streams[stream];
+            frames.push(Bytes::copy_from_slice(bytes));
+            frames.next().map(|piece| piece.is_some())
+        };
+        let begun = [&[1, 0x40, 90][..], &[7; 60]].concat();
+        assert_eq!((push(0, &begun), push(1, &begun)), (Ok(false), Ok(false)));
+        // What is whole counts no more.
+        assert_eq!(push(0, &[7; 30]), Ok(true));
+        assert_eq!((push(2, &begun), held.now.get()), (Ok(false), 120));
+        assert_eq!(push(3, &begun), Err(Fault::Connection(Code::ExcessiveLoad)));
+        drop(streams);
+        assert_eq!(held.now.get(), 0);
+    }
+
+    #[test]
     fn a_stream_ends_between_two_frames() {
-        let mut frames = Frames::new(100);
+        let mut frames = Frames::new(100, Held::new(1000));
         assert!(frames.is_between());
         for (byte, between) in [(0, false), (2, false), (b'x', false), (b'y', true), (0x40, false)] {
             frames.push(Bytes::copy_from_slice(&[byte]));

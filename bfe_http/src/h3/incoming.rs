@@ -83,7 +83,7 @@ impl Incomplete {
 
 impl Incoming {
     pub(super) fn new(active: Active, shared: Rc<Shared>, send: SendStream, recv: RecvStream) -> Self {
-        let frames = Frames::new(shared.settings.max_list());
+        let frames = Frames::new(shared.settings.max_list(), Rc::clone(&shared.held));
         Self { active, shared, send, recv: Incomplete { stream: recv, frames } }
     }
 

@@ -12,8 +12,8 @@
 //! it came, so both go through the same [`header_list`](crate::header_list). Nothing is pushed, tables stay empty, and
 //! only CONNECT without a protocol of its own is known.
 //!
-//! Bounds of a connection: streams at once and windows, which the transport keeps; one list of fields for each request
-//! of which the head has not come; 4 KiB of a response that wait for more of it.
+//! Bounds of a connection: streams at once and windows, which the transport keeps; twice the limit on a list of fields
+//! for all those that have not come whole; 4 KiB of each response that wait for more of it.
 
 mod body;
 mod code;

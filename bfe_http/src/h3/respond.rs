@@ -88,7 +88,9 @@ impl Sending<'_> {
         let limit = declared(self.header);
         let mut total = 0;
         loop {
-            match next(body, options.flush, &mut timer, !self.held.is_empty(), &mut stopped).await {
+            // A head that waits for its body says something, too.
+            let hurry = immediate && !self.head_sent;
+            match next(body, options.flush, &mut timer, (!self.held.is_empty(), hurry), &mut stopped).await {
                 Event::Body(None) => break,
                 Event::Body(Some(Err(error))) => {
                     // What has come is passed on, and then it is cut.
@@ -205,12 +207,13 @@ impl Sending<'_> {
     }
 }
 
-/// Waits for what a body has next, for the time to flush (where something `waits` for it), or for the client to stop.
+/// Waits for what a body has next, for the time to flush (where something `waits` for it, or at once in a `hurry`), or
+/// for the client to stop.
 async fn next<S: Future<Output = Result<Option<quinn::VarInt>, StoppedError>>>(
     body: &mut Body,
     flush: FlushPolicy,
     timer: &mut Option<Pin<Box<Sleep>>>,
-    waits: bool,
+    (waits, hurry): (bool, bool),
     stopped: &mut Pin<Box<S>>,
 ) -> Event {
     if let (FlushPolicy::Every(interval), true) = (flush, waits) {
@@ -219,6 +222,9 @@ async fn next<S: Future<Output = Result<Option<quinn::VarInt>, StoppedError>>>(
     let event = poll_fn(|cx| {
         if let Poll::Ready(next) = body.poll_data(cx) {
             return Poll::Ready(Event::Body(next));
+        }
+        if hurry {
+            return Poll::Ready(Event::Flush);
         }
         if let Some(timer) = timer.as_mut().filter(|_| waits)
             && timer.as_mut().poll(cx).is_ready()

@@ -146,6 +146,28 @@ fn expectations_and_trailers() {
     assert!(text.contains("Trailer: X-Sum") && !text.contains("X-Sum: 6"), "{text}");
 }
 
+/// An event stream is passed on as it comes, and its head before it.
+#[test]
+fn what_comes_bit_by_bit() {
+    let Some(python) = python() else { return };
+    let backend = Backend::start(|request| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let reply = Reply::new().send(head);
+        if request.line().contains("/head") {
+            reply.stall()
+        } else {
+            reply.send("9\r\ndata: a\n\n\r\n").stall()
+        }
+    });
+    let conf = json!({"ClusterBasic": {"ResFlushInterval": -1}});
+    let bfe = Bfe::start(&tree(&backend).cluster_conf("c", conf));
+    let requests = json!([{"path": "/head"}, {"path": "/first"}]);
+    let out = run(&python, &bfe, json!({"batches": [requests], "limit": 3}));
+    let answers = out["responses"].as_array().unwrap();
+    assert_eq!((&answers[0]["status"], &answers[0]["ended"]), (&json!(200), &json!(false)), "{out}");
+    assert_eq!((&answers[1]["body"], &answers[1]["ended"]), (&json!("data: a\n\n"), &json!(false)), "{out}");
+}
+
 /// What follows the body of a gRPC response says what came of the call.
 #[test]
 fn bal_93_a_grpc_call() {
