@@ -136,7 +136,8 @@ impl Server {
         let max_connections = (descriptors::max_client_connections() / count).max(1);
         let (drain, draining) = watch::channel(false);
         #[cfg(feature = "http3")]
-        let mut quic = http3::ports(&server, count).map_err(failed(&conf.https))?;
+        let mut quic = http3::ports(&server, count)
+            .map_err(|source| StartError::Listen { on: format!("UDP {}", conf.https), source })?;
         let threads = plain
             .into_iter()
             .zip(secure)
@@ -155,10 +156,11 @@ impl Server {
             })
             .collect::<Result<Vec<_>, _>>()?;
         log::info!(
-            "bfe {} serves HTTP on {}, HTTPS on {}, monitor on {}, with {count} workers; modules: {}",
+            "bfe {} serves HTTP on {}, HTTPS on {}{}, monitor on {}, with {count} workers; modules: {}",
             crate::VERSION,
             conf.http,
             conf.https,
+            if server.config.https_basic.http3.is_some() { " (HTTP/3 too)" } else { "" },
             conf.monitor.as_ref().map_or_else(|| "no port".to_owned(), ToString::to_string),
             server.modules.join(" ")
         );

@@ -4,6 +4,7 @@ use super::{ENABLED, ask, python, run, tree, unharmed};
 use bfe_tests::h2::TlsClient;
 use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, certificate_pin, peer, wait_until};
 use serde_json::{Value, json};
+use std::net::UdpSocket;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -126,13 +127,24 @@ fn a_browser_gets_its_page() {
     assert_eq!(bfe.counters("proxy_state")["HTTPS_CLIENT_REQ_SERVED"], 0);
 }
 
+#[test]
+fn a_port_that_somebody_else_has() {
+    let backend = Backend::ok("fine");
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tree = tree(&backend).set("HttpsPort", other.local_addr().unwrap().port());
+    let ended = Launch::new(&tree).finish();
+    assert_ne!(ended.code, Some(0));
+    let said = format!("{}{}{}", ended.stdout, ended.stderr, ended.log);
+    assert!(said.contains("listen on UDP 127.0.0.1:") && said.contains("in use"), "{said}");
+}
+
 /// Packets that are none, and hellos that never end, harm nobody.
 #[test]
 fn noise() {
     let Some(python) = python() else { return };
     let backend = Backend::ok("fine");
     let bfe = Bfe::start(&tree(&backend));
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut seed = 1u64;
     for i in 0..5000usize {
         let packet: Vec<u8> = (0..i % 1300)
