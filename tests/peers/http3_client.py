@@ -4,6 +4,7 @@ Standard input: a JSON object.
     port, name              where to connect to on 127.0.0.1, and the server name to ask for
     migrate                 after the first batch, go on from another port
     alpn                    protocols to offer, ["h3"] by default
+    half_open               before all that, so many others begin handshakes and never answer
     certificate             a PEM file with the client's certificate and key
     connections             how often all that is done, each time on a new connection that resumes the session of the one
                             before; the output is that of the last one
@@ -21,13 +22,16 @@ length, sha1, trailers, interim (statuses), reset (code)), `closed` (the code th
 import asyncio
 import hashlib
 import json
+import socket
 import ssl
 import sys
+import time
 
 from aioquic.asyncio import QuicConnectionProtocol, connect
 from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, StopSendingReceived, StreamReset
 from cryptography.x509 import DNSName, SubjectAlternativeName
 
@@ -164,11 +168,24 @@ async def main():
     configuration.verify_mode = ssl.CERT_NONE
     if "certificate" in plan:
         configuration.load_cert_chain(plan["certificate"], plan["certificate"])
+    others = [begin_only(plan["port"]) for _ in range(plan.get("half_open", 0))]
     for _ in range(plan.get("connections", 1)):
         tickets = []
         out = await connection(plan, configuration, tickets.append)
         configuration.session_ticket = tickets[-1] if tickets else None
+    for other in others:
+        other.close()
     json.dump(out, sys.stdout)
+
+
+def begin_only(port):
+    """Sends the first packets of a handshake; the socket has to stay open."""
+    quic = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name="ok"))
+    quic.connect(("127.0.0.1", port), now=time.monotonic())
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for data, to in quic.datagrams_to_send(now=time.monotonic()):
+        other.sendto(data, to)
+    return other
 
 
 async def connection(plan, configuration, keep):

@@ -138,6 +138,23 @@ fn a_port_that_somebody_else_has() {
     assert!(said.contains("listen on UDP 127.0.0.1:") && said.contains("in use"), "{said}");
 }
 
+/// Clients that begin handshakes and never answer have to prove their address before they cost more than a hello, and
+/// are forgotten after a while.
+#[test]
+fn handshakes_that_never_end() {
+    let Some(python) = python() else { return };
+    let backend = Backend::ok("fine");
+    let bfe = Bfe::start(&tree(&backend).set("MaxCpus", 1).set("TlsHandshakeTimeout", 2));
+    let out = run(&python, &bfe, json!({"half_open": 300, "batches": [[{}]]}));
+    assert_eq!(out["responses"][0]["body"], "fine", "{out}");
+    let counters = bfe.counters("http3_state");
+    assert_eq!(counters["H3_HANDSHAKE_SUCC"], 1);
+    assert!(counters["H3_RETRY"] > 200 && counters["H3_HANDSHAKE_ALL"] < 100, "{counters:?}");
+    bfe.wait_idle();
+    wait_until("they are forgotten", || bfe.log().matches("TLS handshake failed: i/o timeout").count() >= 64);
+    unharmed(&python, &bfe);
+}
+
 /// Packets that are none, and hellos that never end, harm nobody.
 #[test]
 fn noise() {
