@@ -148,6 +148,11 @@ impl Body {
     }
 }
 
+/// Two pieces as one; mostly there is only one.
+pub(crate) fn join(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() { second } else { [first, second].concat().into() }
+}
+
 /// A body whose beginning has been read and put back.
 struct Peeked {
     first: Bytes,

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+#[cfg(feature = "http3")]
+use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A point in time that moves; polled only where an operation has to wait.
@@ -14,6 +16,12 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    /// One that passes after so long.
+    #[cfg(feature = "http3")]
+    pub(crate) fn after(time: Duration) -> Self {
+        Self { at: Instant::now().checked_add(time), ..Self::default() }
+    }
+
     /// Moves the deadline; `None` takes it away.
     pub(crate) fn set(&mut self, at: Option<std::time::Instant>) {
         self.at = at.map(Instant::from_std);

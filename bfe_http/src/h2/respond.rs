@@ -5,6 +5,7 @@ use super::exchange::StreamExchange;
 use super::frame::{self, Code};
 use super::response_head::Known;
 use super::stream::{Phase, Why};
+use crate::body::join;
 use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
 use crate::header_list::response::declared;
 use crate::status::allows_body;
@@ -411,9 +412,4 @@ impl Inner {
 
 fn soon(interval: Duration) -> Instant {
     Instant::now() + interval
-}
-
-/// Two pieces as one; mostly there is only one.
-fn join(first: Bytes, second: Bytes) -> Bytes {
-    if first.is_empty() { second } else { [first, second].concat().into() }
 }

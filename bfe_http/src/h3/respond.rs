@@ -5,18 +5,18 @@ use super::exchange::{Output, StreamExchange};
 use super::frame::{self, kind};
 use super::qpack::Encoder;
 use super::state::{count, http3_state};
+use crate::body::join;
 use crate::h1::server::{FlushPolicy, SendError, SendOptions, Sent};
+use crate::h1::timer::Deadline;
 use crate::header_list::response::{declared, for_each_field};
 use crate::status::allows_body;
 use crate::{Body, BodyError, Header, Response, http_date, sniff};
 use bytes::Bytes;
-use quinn::StoppedError;
+use quinn::{StoppedError, VarInt};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is held back at most, to go out with what follows; as much as HTTP/2 holds back.
 const BUFFER: usize = 4096;
@@ -40,6 +40,11 @@ struct Sending<'a> {
     head_sent: bool,
     header_len: u64,
     body_len: u64,
+    policy: FlushPolicy,
+    /// When what is held is to go out.
+    timer: Option<Deadline>,
+    /// Ends when the client wants no more.
+    stopped: Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>>>>,
 }
 
 impl StreamExchange {
@@ -52,6 +57,7 @@ impl StreamExchange {
         };
         let mut sending = Sending {
             exchange: self,
+            stopped: Box::pin(output.stream.stopped()),
             output,
             status: res.status,
             header: &res.header,
@@ -59,6 +65,8 @@ impl StreamExchange {
             head_sent: false,
             header_len: 0,
             body_len: 0,
+            policy: options.flush,
+            timer: None,
         };
         let result = match self.side.broken.get() {
             None => sending.run(&mut body, options).await,
@@ -82,15 +90,10 @@ impl Sending<'_> {
     async fn run(&mut self, body: &mut Body, options: &SendOptions) -> Result<(), SendError> {
         let unsent = std::mem::take(&mut self.output.unsent);
         self.write([unsent]).await?;
-        let immediate = options.flush == FlushPolicy::Immediate;
-        let mut stopped = Box::pin(self.output.stream.stopped());
-        let mut timer = None;
         let limit = declared(self.header);
         let mut total = 0;
         loop {
-            // A head that waits for its body says something, too.
-            let hurry = immediate && !self.head_sent;
-            match next(body, options.flush, &mut timer, (!self.held.is_empty(), hurry), &mut stopped).await {
+            match self.next(body).await {
                 Event::Body(None) => break,
                 Event::Body(Some(Err(error))) => {
                     // What has come is passed on, and then it is cut.
@@ -107,7 +110,7 @@ impl Sending<'_> {
                         self.flush(false).await?;
                     }
                     self.held = join(std::mem::take(&mut self.held), piece);
-                    if immediate || self.held.len() > BUFFER {
+                    if self.policy == FlushPolicy::Immediate || self.held.len() > BUFFER {
                         self.flush(false).await?;
                     }
                 }
@@ -131,10 +134,32 @@ impl Sending<'_> {
         }
     }
 
+    /// Waits for what the body has next, for the time to flush, or for the client to stop.
+    async fn next(&mut self, body: &mut Body) -> Event {
+        // A head that waits for its body says something, too.
+        let is_due = self.policy == FlushPolicy::Immediate && !self.head_sent;
+        if let FlushPolicy::Every(interval) = self.policy
+            && !self.held.is_empty()
+        {
+            self.timer.get_or_insert_with(|| Deadline::after(interval));
+        }
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(next) = body.poll_data(cx) {
+                return Poll::Ready(Event::Body(next));
+            }
+            if is_due || self.timer.as_mut().is_some_and(|timer| timer.poll_passed(cx).is_ready()) {
+                return Poll::Ready(Event::Flush);
+            }
+            self.stopped.as_mut().poll(cx).map(|_| Event::Stopped)
+        });
+        event.await
+    }
+
     /// Sends what is held, behind the head where that has not been sent. `complete`: that is all of the body.
     async fn flush(&mut self, complete: bool) -> Result<(), SendError> {
         let mut parts = [Bytes::new(), Bytes::new(), Bytes::new()];
         let body = std::mem::take(&mut self.held);
+        self.timer = None;
         if !self.head_sent {
             self.head_sent = true;
             parts[0] = self.head(&body, complete);
@@ -207,48 +232,6 @@ impl Sending<'_> {
     }
 }
 
-/// Waits for what a body has next, for the time to flush (where something `waits` for it, or at once in a `hurry`), or
-/// for the client to stop.
-async fn next<S: Future<Output = Result<Option<quinn::VarInt>, StoppedError>>>(
-    body: &mut Body,
-    flush: FlushPolicy,
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    (waits, hurry): (bool, bool),
-    stopped: &mut Pin<Box<S>>,
-) -> Event {
-    if let (FlushPolicy::Every(interval), true) = (flush, waits) {
-        timer.get_or_insert_with(|| Box::pin(sleep_until(soon(interval))));
-    }
-    let event = poll_fn(|cx| {
-        if let Poll::Ready(next) = body.poll_data(cx) {
-            return Poll::Ready(Event::Body(next));
-        }
-        if hurry {
-            return Poll::Ready(Event::Flush);
-        }
-        if let Some(timer) = timer.as_mut().filter(|_| waits)
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Event::Flush);
-        }
-        stopped.as_mut().poll(cx).map(|_| Event::Stopped)
-    })
-    .await;
-    if matches!(event, Event::Flush) {
-        *timer = None;
-    }
-    event
-}
-
-fn soon(interval: Duration) -> Instant {
-    Instant::now() + interval
-}
-
 fn gone() -> SendError {
     SendError::Write(io::Error::other("http3: stream closed"))
-}
-
-/// Two pieces as one; mostly there is only one.
-fn join(first: Bytes, second: Bytes) -> Bytes {
-    if first.is_empty() { second } else { [first, second].concat().into() }
 }

@@ -1,9 +1,9 @@
 //! What clients are told of HTTP/3, and how connections go on and end.
 
-use super::{ENABLED, ask, python, run, tree, unharmed};
+use super::{ENABLED, python, run, tree, unharmed};
 use bfe_tests::h2::TlsClient;
 use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, certificate_pin, peer, wait_until};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::UdpSocket;
 use std::process::Command;
 use std::thread;
