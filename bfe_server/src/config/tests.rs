@@ -362,7 +362,7 @@ fn http3_is_off_unless_it_is_on() {
         "Http3AdvertisedSeconds = -1",
         "MaxTlsVersion = VersionTLS12",
     ] {
-        let error = load(&format!("[HttpsBasic]\nEnableHttp3 = true\n{keys}")).unwrap_err().to_string();
+        let error = load(&format!("[HttpsBasic]\nEnableHttp3 = true\n{keys}")).unwrap_err();
         assert!(error.contains("HttpsBasic") && error.contains("Http3"), "{keys}: {error}");
     }
 }
