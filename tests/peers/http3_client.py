@@ -4,6 +4,7 @@ Standard input: a JSON object.
     port, name              where to connect to on 127.0.0.1, and the server name to ask for
     migrate                 after the first batch, go on from another port
     alpn                    protocols to offer, ["h3"] by default
+    deaf                    read no more than the first bytes of each response
     half_open               before all that, so many others begin handshakes and never answer
     certificate             a PEM file with the client's certificate and key
     connections             how often all that is done, each time on a new connection that resumes the session of the one
@@ -166,6 +167,8 @@ async def main():
         is_client=True, alpn_protocols=plan.get("alpn", ["h3"]), server_name=plan.get("name", "ok")
     )
     configuration.verify_mode = ssl.CERT_NONE
+    if plan.get("deaf"):
+        configuration.max_stream_data = 2000
     if "certificate" in plan:
         configuration.load_cert_chain(plan["certificate"], plan["certificate"])
     others = [begin_only(plan["port"]) for _ in range(plan.get("half_open", 0))]
@@ -199,6 +202,8 @@ async def connection(plan, configuration, keep):
             session_ticket_handler=keep,
         ) as client:
             client.begin()
+            if plan.get("deaf"):
+                client._quic._write_stream_limits = lambda *_, **__: None
             out["resumed"] = client._quic.tls.session_resumed
             out["names"] = names(client._quic.tls._peer_certificate)
             for number, batch in enumerate(plan["batches"]):

@@ -2,10 +2,12 @@
 
 use super::{ask, field, python, run, tree};
 use crate::programs::Running;
-use bfe_tests::{Backend, Bfe, Reply, python_module};
+use bfe_tests::{Backend, Bfe, Reply, python_module, wait_until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn a_request_and_its_response() {
@@ -193,6 +195,25 @@ fn bal_93_a_grpc_call() {
         "{}",
         answers[1]
     );
+}
+
+/// What clients do not read stays with the backends.
+#[test]
+fn clients_that_never_read() {
+    let Some(python) = python() else { return };
+    let backend = Backend::start(|_| Reply::ok(vec![b'x'; 10_000_000]));
+    let bfe = Bfe::start(&tree(&backend));
+    let before = bfe.rss();
+    thread::scope(|scope| {
+        let plan = json!({"deaf": true, "batches": [vec![json!({}); 60]], "limit": 3});
+        let client = scope.spawn(|| run(&python, &bfe, plan));
+        wait_until("all requests are there", || bfe.counters("http3_state")["H3_CLIENT_REQ_ACTIVE"] == 60);
+        thread::sleep(Duration::from_secs(1));
+        let grown = bfe.rss().saturating_sub(before);
+        assert!(grown < 50 << 20, "{grown} bytes for responses of 600 MB");
+        client.join().unwrap();
+    });
+    bfe.wait_idle();
 }
 
 /// A client that goes away, and one that stops reading, leave nothing behind.
