@@ -1,6 +1,6 @@
 //! What clients are told of HTTP/3, and how connections go on and end.
 
-use super::{ENABLED, python, run, tree, unharmed};
+use super::{ENABLED, field, python, run, tree, unharmed};
 use bfe_tests::h2::TlsClient;
 use bfe_tests::{Backend, Bfe, Launch, Reply, Tree, certificate_pin, peer, wait_until};
 use serde_json::json;
@@ -125,6 +125,52 @@ fn a_browser_gets_its_page() {
     assert!(shown.contains("by HTTP/3"), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(bfe.counters("http3_state")["H3_CLIENT_REQ_SERVED"] >= 1);
     assert_eq!(bfe.counters("proxy_state")["HTTPS_CLIENT_REQ_SERVED"], 0);
+}
+
+/// A connection that a module closes ends, a client that one turns away is refused, and a redirect ends nothing.
+#[test]
+fn what_modules_decide() {
+    let Some(python) = python() else { return };
+    let backend = Backend::ok("fine");
+    let tree = tree(&backend)
+        .module("mod_block")
+        .file(
+            "mod_block/mod_block.conf",
+            "[Basic]\nProductRulePath = mod_block/block_rules.data\nIPBlocklistPath = mod_block/ip.data\n",
+        )
+        .file(
+            "mod_block/block_rules.data",
+            r#"{"Version": "1", "Config": {"p": [{"Cond": "req_path_in(\"/closed\", false)", "Name": "n",
+                "Action": {"Cmd": "CLOSE", "Params": []}}]}}"#,
+        )
+        .file("mod_block/ip.data", "")
+        .module("mod_redirect")
+        .file("mod_redirect/mod_redirect.conf", "[Basic]\nDataPath = mod_redirect/redirect.data\n")
+        .file(
+            "mod_redirect/redirect.data",
+            r#"{"Version": "1", "Config": {"p": [{"Cond": "req_path_in(\"/old\", false)", "Status": 302,
+                "Actions": [{"Cmd": "URL_SET", "Params": ["https://ok/new"]}]}]}}"#,
+        );
+    let bfe = Bfe::start(&tree);
+    let out = run(
+        &python,
+        &bfe,
+        json!({"batches": [[{"path": "/old"}], [{"path": "/"}], [{"path": "/closed"}]], "linger": 0.3}),
+    );
+    let answers = out["responses"].as_array().unwrap();
+    assert_eq!(
+        (&answers[0]["status"], field(&answers[0], "location")),
+        (&json!(302), Some("https://ok/new"))
+    );
+    assert_eq!(
+        (&answers[1]["body"], &answers[2]["status"], &out["closed"]),
+        (&json!("fine"), &json!(null), &json!(0x100))
+    );
+    std::fs::write(bfe.conf().join("mod_block/ip.data"), "127.0.0.1\n").unwrap();
+    assert_eq!(bfe.reload("mod_block.global_ip_table"), None);
+    let out = run(&python, &bfe, json!({"batches": [[{}]]}));
+    assert_ne!(out["error"], json!(null), "{out}");
+    assert_eq!(bfe.counters("http3_state")["H3_REFUSED"], 1);
 }
 
 #[test]
