@@ -11,6 +11,8 @@ use crate::hello::{self, ClientHello, HelloError};
 use crate::key_log::{self, Secrets as LoggedSecrets};
 use crate::select::{CertLookup, Peer, Selection};
 use crate::server::TlsServer;
+use crate::ticket::SECRET;
+use aws_lc_rs::error::Unspecified;
 use bfe_basic::TlsState;
 use quinn_proto::crypto::rustls::QuicServerConfig;
 use quinn_proto::crypto::{
@@ -72,6 +74,20 @@ impl QuicKeys {
 }
 
 impl TlsServer {
+    /// A secret that another process has as well, after a restart or on another machine, if it has the same key of
+    /// session tickets; a random one where tickets are disabled.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    pub fn quic_secret(&self, purpose: &str) -> Result<[u8; SECRET], Unspecified> {
+        if let Some(secret) = self.ticket_key().and_then(|key| key.secret(purpose)) {
+            return Ok(secret);
+        }
+        let mut secret = [0; SECRET];
+        aws_lc_rs::rand::fill(&mut secret)?;
+        Ok(secret)
+    }
+
     /// What a connection of QUIC shakes hands with. Once it has, its data is a [`QuicState`].
     #[must_use]
     pub fn quic(self: &Arc<Self>, keys: &QuicKeys, peer: Peer) -> Arc<dyn crypto::ServerConfig> {

@@ -146,6 +146,12 @@ impl TlsServer {
         self.tickets.load().is_some()
     }
 
+    /// The key of session tickets.
+    #[cfg(feature = "quic")]
+    pub(crate) fn ticket_key(&self) -> Option<Arc<TicketKey>> {
+        self.tickets.load_full()
+    }
+
     pub(crate) fn select(
         &self,
         tables: &Tables,

@@ -20,6 +20,10 @@ const MAX: usize = 65_535;
 /// How long a client may keep a ticket of TLS 1.3, in seconds. It is of no use any more once the key changes.
 const LIFETIME_13: u32 = 24 * 3600;
 
+/// Length of a secret for another purpose, in bytes.
+#[cfg(feature = "quic")]
+pub(crate) const SECRET: usize = 64;
+
 /// The key that is in use.
 pub(crate) struct TicketKey(Prk);
 
@@ -38,6 +42,22 @@ impl TicketKey {
             _ => secret,
         };
         Self(Salt::new(HKDF_SHA256, b"bfe").extract(secret))
+    }
+
+    /// A secret for another purpose: the same for all processes with the same key, and no help in finding that out.
+    #[cfg(feature = "quic")]
+    pub(crate) fn secret(&self, purpose: &str) -> Option<[u8; SECRET]> {
+        /// As long as the secret.
+        struct Length;
+
+        impl aws_lc_rs::hkdf::KeyType for Length {
+            fn len(&self) -> usize {
+                SECRET
+            }
+        }
+        let mut secret = [0; SECRET];
+        self.0.expand(&[purpose.as_bytes()], Length).ok()?.fill(&mut secret).ok()?;
+        Some(secret)
     }
 
     fn of_ticket(&self, salt: &[u8], domain: &[u8]) -> Option<LessSafeKey> {
@@ -128,5 +148,14 @@ mod tests {
         assert!(here.enabled());
         key.store(None);
         assert!(!here.enabled());
+    }
+
+    #[cfg(feature = "quic")]
+    #[test]
+    fn secrets_of_a_key_are_the_same_everywhere() {
+        let secret = |byte, purpose| TicketKey::new(&[byte; KEY_BYTES]).secret(purpose).unwrap();
+        assert_eq!(secret(1, "a"), secret(1, "a"));
+        assert!(secret(1, "a") != secret(1, "b") && secret(1, "a") != secret(2, "a"));
+        assert_ne!(secret(0, "a"), secret(0, "a"), "zeros are no key");
     }
 }

@@ -6,8 +6,8 @@ use crate::config::Http3Conf;
 use crate::listener;
 use crate::server::Server;
 use crate::worker::Worker;
-use aws_lc_rs::{hkdf, hmac, rand};
-use bfe_tls::QuicKeys;
+use aws_lc_rs::{hkdf, hmac};
+use bfe_tls::{QuicKeys, TlsServer};
 use quinn::{
     Endpoint, EndpointConfig, IdleTimeout, Runtime as _, ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
@@ -55,7 +55,7 @@ pub(super) struct Setup {
 /// Opens the ports of so many workers; none where HTTP/3 is not served.
 pub(crate) fn ports(server: &Server, workers: usize) -> io::Result<Vec<Port>> {
     let Some(conf) = &server.config.https_basic.http3 else { return Ok(Vec::new()) };
-    let setup = Arc::new(Setup::new(conf, server.config.server.client_read_timeout)?);
+    let setup = Arc::new(Setup::new(conf, &server.live.tls, server.config.server.client_read_timeout)?);
     let sockets = listener::datagrams(&server.config.server.https, workers)?;
     let routers = router::routers(workers);
     let ports = sockets.into_iter().zip(routers);
@@ -63,7 +63,9 @@ pub(crate) fn ports(server: &Server, workers: usize) -> io::Result<Vec<Port>> {
 }
 
 impl Setup {
-    fn new(conf: &Http3Conf, idle: Duration) -> io::Result<Self> {
+    /// With secrets that a process has in common with the one before it, clients of that one hear at once that their
+    /// connections are gone, instead of waiting for answers.
+    fn new(conf: &Http3Conf, tls: &TlsServer, idle: Duration) -> io::Result<Self> {
         let mut transport = TransportConfig::default();
         transport
             .max_concurrent_bidi_streams(conf.max_streams.into())
@@ -74,9 +76,8 @@ impl Setup {
             // Nothing of HTTP/3 that is served goes in datagrams.
             .datagram_receive_buffer_size(None)
             .max_idle_timeout(IdleTimeout::try_from(idle.min(MAX_IDLE)).ok());
-        let (mut reset_key, mut token_key) = ([0; 64], [0; 64]);
-        rand::fill(&mut reset_key).map_err(io::Error::other)?;
-        rand::fill(&mut token_key).map_err(io::Error::other)?;
+        let reset_key = tls.quic_secret("bfe quic stateless reset").map_err(io::Error::other)?;
+        let token_key = tls.quic_secret("bfe quic address token").map_err(io::Error::other)?;
         let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&token_key);
         Ok(Self {
             keys: QuicKeys::new().map_err(io::Error::other)?,
