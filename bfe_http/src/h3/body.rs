@@ -8,6 +8,7 @@ use super::state::{count, http3_state};
 use crate::{BodyError, BodyStream, Header};
 use bytes::Bytes;
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -56,51 +57,52 @@ impl RequestBody {
                 }
                 Poll::Pending => return Poll::Pending,
             };
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(Cut::Reset) => {
-                    count(http3_state::H3_ERR_GOT_RESET);
-                    return Poll::Ready(Err(BodyError::Stream("stream reset by peer".to_owned())));
-                }
-                Err(Cut::Gone) => {
-                    return Poll::Ready(Err(BodyError::Stream("client disconnected".to_owned())));
-                }
-                Err(Cut::Fault(Fault::LongList)) => {
-                    return Poll::Ready(Err(self.refuse(Code::ExcessiveLoad, "trailer too long")));
-                }
-                Err(Cut::Fault(Fault::Connection(code))) => return Poll::Ready(Err(self.fail(code))),
-            };
-            match piece {
-                None if self.declared.is_some_and(|declared| declared != self.received) => {
-                    let (declared, received) = (self.declared.unwrap_or_default(), self.received);
-                    let why = format!(
-                        "request declared a Content-Length of {declared} but only wrote {received} bytes"
-                    );
-                    return Poll::Ready(Err(self.malformed(why)));
-                }
-                None => return Poll::Ready(Ok(None)),
-                // Nothing but frames without a meaning comes behind trailers.
-                Some(_) if self.trailers.is_some() => {
-                    return Poll::Ready(Err(self.fail(Code::FrameUnexpected)));
-                }
-                Some(Piece::Data(data)) => {
-                    self.received += data.len() as u64;
-                    if let Some(declared) = self.declared.filter(|declared| self.received > *declared) {
-                        let why = format!(
-                            "sender tried to send more than declared Content-Length of {declared} bytes"
-                        );
-                        return Poll::Ready(Err(self.malformed(why)));
-                    }
-                    return Poll::Ready(Ok(Some(data)));
-                }
-                Some(Piece::Frame(kind::HEADERS, list)) => match trailers(&self.side.shared, &list) {
-                    Ok(trailers) => self.trailers = Some(trailers),
-                    Err(_) => {
-                        return Poll::Ready(Err(self.malformed("malformed trailer".to_owned())));
-                    }
-                },
-                Some(Piece::Frame(..)) => return Poll::Ready(Err(self.fail(Code::FrameUnexpected))),
+            match self.take(piece) {
+                Ok(ControlFlow::Break(next)) => return Poll::Ready(Ok(next)),
+                Ok(ControlFlow::Continue(())) => {}
+                Err(error) => return Poll::Ready(Err(error)),
             }
+        }
+    }
+
+    /// What a piece is of the body: some bytes, its end, or nothing.
+    fn take(&mut self, piece: Result<Option<Piece>, Cut>) -> Result<ControlFlow<Option<Bytes>>, BodyError> {
+        let piece = piece.map_err(|cut| match cut {
+            Cut::Reset => {
+                count(http3_state::H3_ERR_GOT_RESET);
+                BodyError::Stream("stream reset by peer".to_owned())
+            }
+            Cut::Gone => BodyError::Stream("client disconnected".to_owned()),
+            Cut::Fault(Fault::LongList) => self.refuse(Code::ExcessiveLoad, "trailer too long"),
+            Cut::Fault(Fault::Connection(code)) => self.fail(code),
+        })?;
+        match piece {
+            None => match self.declared.filter(|declared| *declared != self.received) {
+                None => Ok(ControlFlow::Break(None)),
+                Some(declared) => Err(self.malformed(format!(
+                    "request declared a Content-Length of {declared} but only wrote {} bytes",
+                    self.received
+                ))),
+            },
+            // Nothing but frames without a meaning comes behind trailers.
+            Some(_) if self.trailers.is_some() => Err(self.fail(Code::FrameUnexpected)),
+            Some(Piece::Data(data)) => {
+                self.received += data.len() as u64;
+                match self.declared.filter(|declared| self.received > *declared) {
+                    None => Ok(ControlFlow::Break(Some(data))),
+                    Some(declared) => Err(self.malformed(format!(
+                        "sender tried to send more than declared Content-Length of {declared} bytes"
+                    ))),
+                }
+            }
+            Some(Piece::Frame(kind::HEADERS, list)) => match trailers(&self.side.shared, &list) {
+                Ok(trailers) => {
+                    self.trailers = Some(trailers);
+                    Ok(ControlFlow::Continue(()))
+                }
+                Err(_) => Err(self.malformed("malformed trailer".to_owned())),
+            },
+            Some(Piece::Frame(..)) => Err(self.fail(Code::FrameUnexpected)),
         }
     }
 
