@@ -35,6 +35,8 @@ struct Sending<'a> {
     output: Output,
     status: u16,
     header: &'a Header,
+    /// The body stays here: that of a `HEAD`, or of a status that has none.
+    is_bodiless: bool,
     /// What has not been sent yet.
     held: Bytes,
     head_sent: bool,
@@ -61,6 +63,7 @@ impl StreamExchange {
             output,
             status: res.status,
             header: &res.header,
+            is_bodiless: self.is_head || !allows_body(res.status),
             held: Bytes::new(),
             head_sent: false,
             header_len: 0,
@@ -100,10 +103,10 @@ impl Sending<'_> {
                     let _ = self.flush(false).await;
                     return Err(SendError::Body(error));
                 }
-                Event::Body(Some(Ok(_))) if self.exchange.is_head => {}
+                Event::Body(Some(Ok(_))) if self.is_bodiless => {}
                 Event::Body(Some(Ok(piece))) => {
                     total += piece.len() as u64;
-                    if !allows_body(self.status) || limit.is_some_and(|limit| total > limit) {
+                    if limit.is_some_and(|limit| total > limit) {
                         return Err(SendError::TooLong);
                     }
                     if self.held.len() + piece.len() > BUFFER {
@@ -121,7 +124,7 @@ impl Sending<'_> {
                 Event::Stopped => return Err(gone()),
             }
         }
-        if !self.exchange.is_head && limit.is_some_and(|limit| total != limit) && allows_body(self.status) {
+        if !self.is_bodiless && limit.is_some_and(|limit| total != limit) {
             // A client takes it for broken in any case (RFC 9114, 4.1.2).
             let _ = self.flush(false).await;
             return Err(SendError::Body(BodyError::UnexpectedEof));
@@ -165,7 +168,7 @@ impl Sending<'_> {
             parts[0] = self.head(&body, complete);
             self.header_len = parts[0].len() as u64;
         }
-        if !body.is_empty() && !self.exchange.is_head {
+        if !body.is_empty() {
             self.body_len += body.len() as u64;
             parts[1] = frame::head(kind::DATA, body.len()).into();
             parts[2] = body;
