@@ -170,6 +170,11 @@ fn ais_3_quotas_in_yuan() {
         let answer = client.ask(question("poor", "deepseek-chat", ""));
         assert_eq!(answer.status, 429);
         assert!(answer.text().contains("QUOTA_EXHAUSTED") && answer.text().contains("quota"));
+        let length = answer.body.len();
+        let fields = format!(
+            "Content-Type: application/json\r\nServer: bfe\r\nDate: now\r\nContent-Length: {length}\r\n\r\n"
+        );
+        assert!(answer.head.ends_with(&fields), "AIG-6: the length comes last: {}", answer.head);
     }
     assert_eq!(gateway.first.requests().len(), asked);
     assert_eq!(gateway.bfe.counters("mod_ai_token_auth")["REQ_AUTH_FAIL"], 2);

@@ -1,7 +1,7 @@
 //! Errors of the AI gateway as clients see them (ai-gateway 2.4).
 
 use crate::condition::json;
-use bfe_http::Response;
+use bfe_http::{Body, Response};
 use std::fmt;
 
 /// What is wrong, in the words of the body, the counters and the access log.
@@ -127,7 +127,8 @@ pub struct AiError {
 }
 
 impl AiError {
-    /// The answer: one JSON object, its keys in a fixed order, no newline behind it.
+    /// The answer: one JSON object, its keys in a fixed order, no newline behind it. Its length is not set: it is told
+    /// when the body is sent, where that is short (ai-gateway 2.4).
     #[must_use]
     pub fn response(&self) -> Response {
         let mut out = Vec::with_capacity(256);
@@ -143,7 +144,10 @@ impl AiError {
             Some(details) => details.write(&mut out),
         }
         out.extend_from_slice(b"}}");
-        Response::with_content(self.code.status(), "application/json", out)
+        let mut response = Response::internal(self.code.status());
+        response.header.set("Content-Type", "application/json");
+        response.body = Body::Full(out.into());
+        response
     }
 }
 
@@ -170,7 +174,6 @@ impl AiErrorDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bfe_http::Body;
 
     #[test]
     fn aig_6_the_body_of_an_error() {
