@@ -1,6 +1,7 @@
 //! One request through the whole house, and what the harness itself has to be able to see.
 
-use bfe_tests::{Backend, Bfe, Reply, Tree, wait_until};
+use bfe_tests::{Backend, Bfe, Received, Reply, Tree, wait_until};
+use serde_json::json;
 
 #[test]
 fn life_46_48_66_a_request_and_its_answer() {
@@ -83,4 +84,33 @@ fn the_harness_sees_descriptors_and_memory() {
     drop(clients);
     wait_until("descriptors given back", || bfe.fds() <= before + 1);
     assert!(bfe.rss() > 1 << 20);
+}
+
+#[test]
+fn life_70_a_body_of_a_status_that_has_none_stays_here() {
+    let backend = Backend::start(|req: &Received| {
+        let code = if req.line().contains("304") { "304 Not Modified" } else { "204 No Content" };
+        Reply::bytes(format!("HTTP/1.1 {code}\r\nEtag: x\r\n\r\n"))
+    });
+    let action = |flush| {
+        let tree =
+            Tree::proxy(&backend).cluster_conf("c", json!({"ClusterBasic": {"ResFlushInterval": flush}}));
+        tree.module("mod_compress").file(
+            "mod_compress/mod_compress.conf",
+            "[basic]\nProductRulePath = mod_compress/compress_rule.data\n",
+        ).file(
+            "mod_compress/compress_rule.data",
+            r#"{"Version":"1","Config":{"p":[{"Cond":"default_t()","Action":{"Cmd":"GZIP","Quality":6,"FlushSize":512}}]}}"#,
+        )
+    };
+    for flush in [-1, 0] {
+        let bfe = Bfe::start(&action(flush));
+        let mut client = bfe.client();
+        for status in [204, 304, 204] {
+            let answer =
+                client.ask(format!("GET /{status} HTTP/1.1\r\nHost: ok\r\nAccept-Encoding: gzip\r\n\r\n"));
+            assert_eq!((answer.status, answer.header("Content-Encoding")), (status, Some("gzip")), "{flush}");
+        }
+        assert_eq!(bfe.counter("ERR_CLIENT_WRITE"), 0);
+    }
 }

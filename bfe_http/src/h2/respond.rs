@@ -189,10 +189,10 @@ impl StreamExchange {
                     return Ok(());
                 }
                 Event::Body(Some(Err(e))) => return Err(Stop::Failed(SendError::Body(e))),
-                Event::Body(Some(Ok(_))) if self.is_head => {}
+                Event::Body(Some(Ok(_))) if self.is_head || !allows_body(status) => {}
                 Event::Body(Some(Ok(piece))) => {
                     *total += piece.len() as u64;
-                    if !allows_body(status) || limit.is_some_and(|limit| *total > limit) {
+                    if limit.is_some_and(|limit| *total > limit) {
                         return Err(Stop::Failed(SendError::TooLong));
                     }
                     if !immediate && held.len() + piece.len() <= BUFFER {

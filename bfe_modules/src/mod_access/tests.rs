@@ -159,6 +159,7 @@ fn access_12_urls() {
         ("/a|b?", "/a%7Cb?"),
         ("http://h:80/x?y", "http://h:80/x?y"),
         ("http://h", "http://h"),
+        ("http://user:secret@h/x", "http://h/x"),
         ("mailto:x?y", "mailto:x?y"),
         ("*", "*"),
     ] {

@@ -23,7 +23,7 @@ pub(super) struct Known<'a> {
 /// How the body of a response goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseFraming {
-    /// Body bytes are swallowed: `HEAD`, 304.
+    /// Body bytes are swallowed: `HEAD`, 304, and 204, whose clients would take them for the next response.
     Swallow,
     /// As it comes: its length is told, or ends with the connection, or the status has none.
     Plain,
@@ -87,7 +87,7 @@ pub(super) fn write_head(
         && given_length.is_none()
         && (!facts.is_head || !known.first.is_empty())
     {
-        computed_length = Some(known.first.len() as u64);
+        computed_length = Some(if status == 204 { 0 } else { known.first.len() as u64 });
     }
     let mut declared = given_length.and_then(parse_length).or(computed_length);
     let knows_length = given_length.is_some() || computed_length.is_some();
@@ -165,7 +165,7 @@ pub(super) fn write_head(
         }
         out.extend_from_slice(b"\r\n");
     }
-    let framing = if facts.is_head || status == 304 {
+    let framing = if facts.is_head || matches!(status, 204 | 304) {
         ResponseFraming::Swallow
     } else if chunked && has_head {
         ResponseFraming::Chunked
@@ -228,6 +228,7 @@ mod tests {
             ("LIFE-64 empty", get, 500, &[("Server", "bfe")][..], EMPTY, format!("HTTP/1.1 500 Internal Server Error\r\nDate: D\r\nServer: bfe\r\nContent-Length: 0\r\n{text}\r\n"), false),
             ("LIFE-70 304", get, 304, len5, EARLY, "HTTP/1.1 304 Not Modified\r\nDate: D\r\n\r\n".into(), false),
             ("LIFE-70 204", get, 204, &[][..], EARLY, format!("HTTP/1.1 204 No Content\r\nDate: D\r\n{text}\r\n"), false),
+            ("LIFE-70 204 with a body", get, 204, &[][..], Known { first: b"hello", ..EMPTY }, format!("HTTP/1.1 204 No Content\r\nDate: D\r\nContent-Length: 0\r\n{text}\r\n"), false),
             ("LIFE-71", head, 200, len5, EARLY, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: t\r\nDate: D\r\n\r\n".into(), false),
             ("LIFE-71 unknown", head, 200, &[][..], EARLY, format!("HTTP/1.1 200 OK\r\nDate: D\r\n{text}\r\n"), false),
             ("LIFE-76", old_keep, 200, len5, EARLY, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nContent-Type: t\r\nDate: D\r\nConnection: keep-alive\r\n\r\n".into(), false),
