@@ -34,7 +34,7 @@ impl<'de, I: Iterator<Item = (Node, u32)>> MapAccess<'de> for Members<'_, '_, I>
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         pace::step();
         let (key, index) = self.value.ok_or_else(|| Error::custom("value asked for before its key"))?;
-        let value = Value { context: self.context, index, earlier: Vec::new(), depth: self.depth };
+        let value = Value::new(self.context, index, Vec::new(), self.depth);
         seed.deserialize(value).map_err(|error| error.within(&*string_text(self.context.text, key)))
     }
 }
@@ -58,8 +58,7 @@ impl<'de> MapAccess<'de> for Fields<'_, '_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let given = self.current.take().ok_or_else(|| Error::custom("value asked for before its key"))?;
-        let value =
-            Value { context: self.context, index: given.value, earlier: given.earlier, depth: self.depth };
+        let value = Value::new(self.context, given.value, given.earlier, self.depth);
         seed.deserialize(value).map_err(|error| error.within(given.field))
     }
 }
@@ -70,6 +69,8 @@ pub(super) struct Elements<'c, 't> {
     pub(super) at: u32,
     pub(super) end: u32,
     pub(super) position: usize,
+    /// What lists that the same field was given before had in each place; almost always empty.
+    pub(super) earlier: std::vec::IntoIter<Vec<u32>>,
     pub(super) depth: u32,
 }
 
@@ -81,7 +82,8 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
             return Ok(None);
         }
         pace::step();
-        let value = Value { context: self.context, index: self.at, earlier: Vec::new(), depth: self.depth };
+        let earlier = self.earlier.next().unwrap_or_default();
+        let value = Value::new(self.context, self.at, earlier, self.depth);
         self.at = value.node()?.next;
         let position = self.position;
         self.position += 1;

@@ -76,6 +76,16 @@ impl<'t> Context<'t> {
         self.tape.get(index).ok_or_else(|| Error::custom("unexpected end of file"))
     }
 
+    /// The elements of a list, by index; `end` is that of what follows the list.
+    fn elements(&self, index: u32, end: u32) -> impl Iterator<Item = u32> {
+        let mut at = index + 1;
+        std::iter::from_fn(move || {
+            let element = (at < end).then_some(at)?;
+            at = self.tape.get(element)?.next;
+            Some(element)
+        })
+    }
+
     /// The members of an object: nodes of key and value, index of the value.
     fn members(&self, index: u32) -> impl Iterator<Item = (Node, u32)> {
         let end = self.tape.get(index).map_or(0, |node| node.next);
@@ -94,12 +104,18 @@ pub(super) struct Value<'c, 't> {
     pub(super) index: u32,
     /// Almost always empty, which costs no allocation.
     pub(super) earlier: Vec<u32>,
+    /// Null forgets the earlier values.
+    is_optional: bool,
     pub(super) depth: u32,
 }
 
 impl<'c, 't> Value<'c, 't> {
     pub(super) fn root(context: &'c Context<'t>) -> Self {
-        Self { context, index: 0, earlier: Vec::new(), depth: 0 }
+        Self::new(context, 0, Vec::new(), 0)
+    }
+
+    pub(super) fn new(context: &'c Context<'t>, index: u32, earlier: Vec<u32>, depth: u32) -> Self {
+        Self { context, index, earlier, is_optional: false, depth }
     }
 
     pub(super) fn node(&self) -> Result<Node, Error> {
@@ -119,25 +135,25 @@ impl<'c, 't> Value<'c, 't> {
         Error::custom(format_args!("expected {expected}, found {found}")).at(node)
     }
 
-    /// The value as one of a kind that replaces what was there before; `None` for null. The earlier values are
-    /// looked at for their kind only.
+    /// The value as one of a kind that replaces what was there before; `None` for null, which changes nothing behind
+    /// another value that is not optional. The earlier values are looked at for their kind only.
     fn one(&self, expected: &str, accepts: impl Fn(Kind) -> bool) -> Result<Option<Node>, Error> {
-        for &index in &self.earlier {
+        let mut found = None;
+        for &index in self.earlier.iter().chain([&self.index]) {
             let node = self.context.node(index)?;
-            if node.kind != Kind::Null && !accepts(node.kind) {
-                return Err(self.mismatch(node, expected));
+            match node.kind {
+                Kind::Null if self.is_optional => found = None,
+                Kind::Null => {}
+                kind if accepts(kind) => found = Some(node),
+                _ => return Err(self.mismatch(node, expected)),
             }
         }
-        let node = self.node()?;
-        match node.kind {
-            Kind::Null => Ok(None),
-            kind if accepts(kind) => Ok(Some(node)),
-            _ => Err(self.mismatch(node, expected)),
-        }
+        Ok(found)
     }
 
-    /// The objects that make up this value, earliest first; null forgets what came before it.
-    fn objects(&self) -> Result<Vec<u32>, Error> {
+    /// The objects that make up this value, earliest first. Null changes nothing in a struct that is not optional, and empties
+    /// all others.
+    fn objects(&self, is_map: bool) -> Result<Vec<u32>, Error> {
         pace::step();
         if self.depth > MAX_TYPED_DEPTH {
             return Err(Error::custom("exceeded max depth of typed values").at(self.node()?));
@@ -147,11 +163,38 @@ impl<'c, 't> Value<'c, 't> {
             let node = self.context.node(index)?;
             match node.kind {
                 Kind::Object => objects.push(index),
-                Kind::Null => objects.clear(),
+                Kind::Null if is_map || self.is_optional => objects.clear(),
+                Kind::Null => {}
                 _ => return Err(self.mismatch(node, "an object")),
             }
         }
         Ok(objects)
+    }
+
+    /// The list that this value is, and what earlier ones had in each place; null and an empty list forget them.
+    fn list(&self) -> Result<(Option<Node>, Vec<Vec<u32>>), Error> {
+        let mut earlier: Vec<Vec<u32>> = Vec::new();
+        for &index in &self.earlier {
+            let node = self.context.node(index)?;
+            match node.kind {
+                Kind::Array if node.next > index + 1 => {
+                    for (place, element) in self.context.elements(index, node.next).enumerate() {
+                        match earlier.get_mut(place) {
+                            Some(known) => known.push(element),
+                            None => earlier.push(vec![element]),
+                        }
+                    }
+                }
+                Kind::Array | Kind::Null => earlier.clear(),
+                _ => return Err(self.mismatch(node, "a list")),
+            }
+        }
+        let node = self.node()?;
+        match node.kind {
+            Kind::Array => Ok((Some(node), earlier)),
+            Kind::Null => Ok((None, earlier)),
+            _ => Err(self.mismatch(node, "a list")),
+        }
     }
 
     fn number<N: std::str::FromStr + Default>(&self, expected: &str) -> Result<N, Error> {
@@ -259,7 +302,10 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.node()?.kind == Kind::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.node()?.kind == Kind::Null {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(Value { is_optional: true, ..self })
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -284,13 +330,13 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let list = self.one("a list", |kind| kind == Kind::Array)?;
+        let (list, earlier) = self.list()?;
         if self.depth > MAX_TYPED_DEPTH {
             return Err(Error::custom("exceeded max depth of typed values").at(self.node()?));
         }
         let end = list.map_or(0, |node| node.next);
-        let elements =
-            Elements { context: self.context, at: self.index + 1, end, position: 0, depth: self.depth + 1 };
+        let (context, at, depth) = (self.context, self.index + 1, self.depth + 1);
+        let elements = Elements { context, at, end, position: 0, earlier: earlier.into_iter(), depth };
         let node = self.node()?;
         visitor.visit_seq(elements).map_err(|error| error.at(node))
     }
@@ -311,7 +357,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let context = self.context;
         let node = self.node()?;
-        let members = self.objects()?.into_iter().flat_map(|index| context.members(index));
+        let members = self.objects(true)?.into_iter().flat_map(|index| context.members(index));
         let members = Members { context, members, value: None, depth: self.depth + 1 };
         visitor.visit_map(members).map_err(|error| error.at(node))
     }
@@ -326,7 +372,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
         let node = self.node()?;
         let mut given: Vec<Given> = Vec::with_capacity(fields.len());
         let mut unknown: Vec<Node> = Vec::new();
-        for object in self.objects()? {
+        for object in self.objects(false)? {
             for (key, value) in context.members(object) {
                 let name = string_text(context.text, key);
                 let field = fields.iter().copied().find(|field| field.eq_ignore_ascii_case(&name));

@@ -10,7 +10,9 @@
 //!   (`rename`), as errors show it. `null` and absent are the same for
 //!   `Option`; for any other type `null` is the empty value, and an absent field needs `#[serde(default)]`.
 //! - Maps are `BTreeMap` or `HashMap`: a repeated key is given again, and the later value replaces the
-//!   earlier one whole. A struct that is given twice under one field is merged field by field.
+//!   earlier one whole. A struct that is given twice under one field is merged field by field, and of a list of
+//!   structs each with the one in its place before.
+//! - `null` behind a value makes an `Option`, a map and a list empty, and changes nothing in any other type.
 //! - Integers are digits only. Where the range of a type is narrower than Go's, take `i64` and check.
 //! - `#[serde(flatten)]` and `deny_unknown_fields` do not fit the dialect.
 //! - Bytes that are not UTF-8 become U+FFFD, with a warning. Nothing can be looked up by such a name but by

@@ -72,6 +72,29 @@ fn accepted_documents() {
             Raw { inner: Some(inner(None, "y")), ..Raw::default() },
         ),
         (
+            "CFG-58 null changes nothing else",
+            r#"{"Small":3,"Small":null,"Flag":true,"Flag":null,"Price":1.5,"Price":null,"List":[{"Text":"x","Text":null}]}"#,
+            Raw { small: 3, flag: true, price: 1.5, list: vec![inner(None, "x")], ..Raw::default() },
+        ),
+        (
+            "CFG-58 null forgets maps and lists",
+            r#"{"List":[{"A":1}],"List":null,"List":[{"Text":"x"}],"Config":{"c":{"A":1}},"Config":null}"#,
+            Raw { list: vec![inner(None, "x")], ..Raw::default() },
+        ),
+        (
+            "CFG-58 lists of objects merge by place",
+            r#"{"List":[{"A":1},{"A":2},{"A":3}],"List":[{"Text":"x"}],"List":[{},{"Text":"y"},null,{"A":4}]}"#,
+            Raw {
+                list: vec![inner(Some(1), "x"), inner(Some(2), "y"), inner(Some(3), ""), inner(Some(4), "")],
+                ..Raw::default()
+            },
+        ),
+        (
+            "CFG-58 an empty list forgets",
+            r#"{"List":[{"A":1}],"List":[],"List":[{}]}"#,
+            Raw { list: vec![Inner::default()], ..Raw::default() },
+        ),
+        (
             "CFG-58 map keys replace whole",
             r#"{"Config":{"c":{"A":1,"Text":"x"},"c":{"Text":"y"}}}"#,
             Raw { config: BTreeMap::from([("c".into(), inner(None, "y"))]), ..Raw::default() },
