@@ -1,7 +1,7 @@
 //! The `tls` check (a handshake) and the `https` check (a handshake and a request).
 
 use super::CheckError;
-use super::http::{host_field, malformed, request_uri};
+use super::http::{malformed, request_uri};
 use crate::conf::cluster_conf::{CheckScheme, ClusterConf};
 use bfe_http::transport::server_name;
 use std::io::ErrorKind;
@@ -30,7 +30,9 @@ pub(super) async fn exchange(stream: TcpStream, host: &str, conf: &ClusterConf) 
         return say_goodbye(&mut stream).await;
     }
     let uri = if check.uri.is_empty() { "/".to_owned() } else { request_uri(&check.uri)? };
-    let host = host_field(host)?;
+    if host.bytes().any(|b| b.is_ascii_control()) {
+        return Err(CheckError::Request(host.to_owned()));
+    }
     let request = format!("GET {uri} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: BFE-Health-Check\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;

@@ -17,6 +17,7 @@ async fn bal_73_http_request() {
     for (check, line, host) in [
         ("{}", "GET /health_check HTTP/1.1", "127.0.0.1:PORT"),
         (r#"{"Uri":"/a b?c#d","Host":"example.org"}"#, "GET /a%20b?c HTTP/1.1", "example.org"),
+        (r#"{"Host":"no host"}"#, "GET /health_check HTTP/1.1", ""),
     ] {
         let (result, head) = ask(&format!(r#"{{"CheckConf":{check}}}"#), "HTTP/1.1 200 OK\r\n\r\n").await;
         assert_eq!(result, Ok(()));
