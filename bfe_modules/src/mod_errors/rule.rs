@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 
 /// The largest page, in bytes.
 const MAX_PAGE: u64 = 2 * 1024 * 1024;
@@ -107,8 +108,10 @@ impl RawAction {
     }
 }
 
+/// Reads a page: a file, or a device such as `/dev/null`. To open a pipe could take for ever.
 fn read_page(path: &str) -> io::Result<Bytes> {
-    if !std::fs::metadata(path)?.is_file() {
+    let kind = std::fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_char_device() {
         return Err(io::Error::other("not a file"));
     }
     let mut content = Vec::new();
@@ -145,6 +148,8 @@ mod tests {
             (page("999", &good), "invalid status code"),
             (page("x", &good), "invalid status code"),
             (page("404", &large), "larger than"),
+            (page("404", "/dev/null"), ""),
+            (page("404", "/dev/zero"), "larger than"),
             (page("404", dir), "not a file"),
             (page("404", "/none/such"), "No such file"),
             (redirect("/%zz"), "invalid url"),
