@@ -2,6 +2,7 @@
 
 use super::export::Destination;
 use super::propagate::Format;
+use super::remote::Remote;
 use super::sampler::Sampler;
 use crate::module_conf;
 use bfe_basic::conf::ini::{self, Ini, Section};
@@ -185,13 +186,12 @@ fn of_jaeger(
             if !(0.0..=1.0).contains(&param) {
                 return error("SamplingParam", format!("{param} is not between 0 and 1"));
             }
-            if sampling != "probabilistic" {
-                log::warn!(
-                    "mod_trace: the sampling server {:?} is not asked; {param} of all requests are sampled",
-                    jaeger.sampling_server
-                );
+            let share = Sampler::share(param);
+            if sampling == "probabilistic" {
+                share
+            } else {
+                Sampler::Remote(Remote::new(share, &jaeger.sampling_server, service_name))
             }
-            Sampler::share(param)
         }
         _ => return error("SamplingType", format!("unknown sampler type {:?}", jaeger.sampling_type)),
     };

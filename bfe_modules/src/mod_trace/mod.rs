@@ -17,9 +17,9 @@
 //! | `Zipkin.SampleRate` | `0` | share of new traces that are reported: 0, 1, or from 0.0001 on |
 //! | `Zipkin.ID128Bit` | `false` | new traces have ids of 128 bits |
 //! | `Zipkin.SameSpan` | `false` | read, without effect |
-//! | `Jaeger.SamplingType` | `remote` | `const`, `probabilistic`, `rateLimiting`, `remote`: with the last, the sampling server is not asked, and `SamplingParam` is the share |
+//! | `Jaeger.SamplingType` | `remote` | `const`, `probabilistic`, `rateLimiting`, `remote`: with the last, the sampling server is asked, and until it answers `SamplingParam` is the share |
 //! | `Jaeger.SamplingParam` | `0` | by type: 0 or not; share; traces in a second |
-//! | `Jaeger.SamplingServerURL` | – | read, without effect |
+//! | `Jaeger.SamplingServerURL` | `http://localhost:5778/sampling` | with `remote`: is asked at start, and then each minute, for a share, a rate, or shares by operation (name of a span) |
 //! | `Jaeger.CollectorEndpoint`, `Jaeger.LocalAgentHostPort` | `localhost` | the machine of the first, else of the second, is sent OTLP at port 4318 |
 //! | `Jaeger.CollectorUser`, `Jaeger.CollectorPassword` | – | for the collector |
 //! | `Jaeger.Propagation` | `jaeger` | header fields: `jaeger` or `b3` |
@@ -53,6 +53,7 @@
 mod conf;
 mod export;
 mod propagate;
+mod remote;
 mod rule;
 mod sampler;
 mod span;
@@ -69,6 +70,7 @@ use conf::Conf;
 use export::{Exporter, trace_export_state};
 use mod_trace_state as state;
 use rule::RawTraceRule;
+use sampler::{Operation, Sampler};
 use span::{Context, Span, Value};
 use std::path::Path;
 use std::sync::Arc;
@@ -114,6 +116,9 @@ impl Module for ModuleTrace {
         let rules = Arc::new(RuleFile::load(std::mem::take(&mut conf.data_path))?);
         let exporter = Exporter::start(&conf.destination, &conf.service_name)
             .map_err(|e| InitError::Conf(format!("mod_trace: {e}")))?;
+        if let Sampler::Remote(remote) = &conf.sampler {
+            remote.start().map_err(|e| InitError::Conf(format!("mod_trace: {e}")))?;
+        }
         rules.register_reload(web_handlers, NAME, ReloadAnswer::Version)?;
         web_handlers.add_counters(NAME, "mod_trace.diff", state::group())?;
         web_handlers.metrics.push(Arc::new(Metrics::new(trace_export_state::group())));
@@ -151,12 +156,12 @@ impl Tracer {
     fn begin(&self, req: &mut Request) {
         state::group().inc(state::START_SPAN_COUNT);
         let parent = self.conf.format.extract(&req.http.header);
-        let context = Context::start(parent, self.conf.wide_ids, &self.conf.sampler);
+        let operation = Operation::of(&req.http);
+        let context = Context::start(parent, self.conf.wide_ids, &self.conf.sampler, operation);
         self.conf.format.inject(&context, &mut req.http.header);
         // Spans that are not reported have nothing to say.
         let span = context.is_reported().then(|| {
-            let host = req.http.host.split(|b| *b == b':').next().unwrap_or_default();
-            let mut span = Box::new(Span::begin(context, &[host, &req.http.url.path].concat()));
+            let mut span = Box::new(Span::begin(context, &Operation::of(&req.http).name()));
             span.tag("http.method", &req.http.method);
             span.tag("http.url", &req.http.request_uri);
             span.tag("http.host", &req.http.host);

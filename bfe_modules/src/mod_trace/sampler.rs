@@ -1,6 +1,7 @@
 //! Which new traces are reported. Traces that come from elsewhere have been decided about there.
 
-use std::sync::{Mutex, PoisonError};
+use super::remote::Remote;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Decides about new traces.
@@ -12,6 +13,27 @@ pub(super) enum Sampler {
     Share(u64),
     /// So many in a second, over all workers.
     Rate(Mutex<Bucket>),
+    /// As a server says.
+    Remote(Arc<Remote>),
+}
+
+/// What a request would be called in its trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Operation<'r> {
+    pub(super) host: &'r [u8],
+    pub(super) path: &'r [u8],
+}
+
+impl<'r> Operation<'r> {
+    /// The operation of a request: its host without the port, and its path.
+    pub(super) fn of(req: &'r bfe_http::Request) -> Self {
+        Self { host: req.host.split(|b| *b == b':').next().unwrap_or_default(), path: &req.url.path }
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> Vec<u8> {
+        [self.host, self.path].concat()
+    }
 }
 
 /// What a rate has left.
@@ -42,8 +64,9 @@ impl Sampler {
     }
 
     /// Whether a new trace is reported; `id` is a random number.
-    pub(super) fn decide(&self, id: u64) -> bool {
+    pub(super) fn decide(&self, id: u64, operation: Operation<'_>) -> bool {
         match self {
+            Self::Remote(remote) => remote.decide(id, operation),
             Self::Never => false,
             Self::Always => true,
             Self::Share(share) => id < *share,
@@ -72,11 +95,12 @@ mod tests {
 
     #[test]
     fn shares() {
+        let decide = |sampler: &Sampler, id| sampler.decide(id, Operation::default());
         assert!(matches!(Sampler::share(1.0), Sampler::Always));
         let quarter = Sampler::share(0.25);
-        assert!(quarter.decide(0) && quarter.decide(u64::MAX / 4 - (1 << 12)));
-        assert!(!quarter.decide(u64::MAX / 4 + (1 << 12)) && !quarter.decide(u64::MAX));
-        assert!(!Sampler::share(0.0).decide(0));
+        assert!(decide(&quarter, 0) && decide(&quarter, u64::MAX / 4 - (1 << 12)));
+        assert!(!decide(&quarter, u64::MAX / 4 + (1 << 12)) && !decide(&quarter, u64::MAX));
+        assert!(!decide(&Sampler::share(0.0), 0));
     }
 
     #[test]

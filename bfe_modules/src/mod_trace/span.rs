@@ -1,6 +1,6 @@
 //! A span: what is reported about a request.
 
-use super::sampler::Sampler;
+use super::sampler::{Operation, Sampler};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Longest text in a span, in bytes.
@@ -37,15 +37,20 @@ impl Context {
     }
 
     /// The context of a span of ours: a child of `parent`, or the first of a new trace.
-    pub(super) fn start(parent: Option<Self>, wide_ids: bool, sampler: &Sampler) -> Self {
+    pub(super) fn start(
+        parent: Option<Self>,
+        wide_ids: bool,
+        sampler: &Sampler,
+        operation: Operation<'_>,
+    ) -> Self {
         let parent = parent.unwrap_or_default();
         if parent.is_valid() {
-            let sampled = parent.sampled.unwrap_or_else(|| sampler.decide(parent.trace_low));
+            let sampled = parent.sampled.unwrap_or_else(|| sampler.decide(parent.trace_low, operation));
             return Self { parent: parent.span, span: id(), sampled: Some(sampled), ..parent };
         }
         let low = id();
         let debug = parent.debug || parent.debug_id.is_some();
-        let sampled = debug || parent.sampled.unwrap_or_else(|| sampler.decide(low));
+        let sampled = debug || parent.sampled.unwrap_or_else(|| sampler.decide(low, operation));
         Self {
             trace_high: if wide_ids { id() } else { 0 },
             trace_low: low,
@@ -134,12 +139,15 @@ mod tests {
 
     #[test]
     fn new_traces_and_children() {
-        let new = Context::start(None, true, &Sampler::Always);
+        let start = |parent, wide_ids, sampler: &Sampler| {
+            Context::start(parent, wide_ids, sampler, Operation::default())
+        };
+        let new = start(None, true, &Sampler::Always);
         assert!(new.is_valid() && new.trace_high != 0 && new.span == new.trace_low && new.parent == 0);
         assert!(new.is_reported());
-        let narrow = Context::start(None, false, &Sampler::Never);
+        let narrow = start(None, false, &Sampler::Never);
         assert!(narrow.trace_high == 0 && narrow.sampled == Some(false) && !narrow.is_reported());
-        let child = Context::start(Some(new.clone()), false, &Sampler::Never);
+        let child = start(Some(new.clone()), false, &Sampler::Never);
         assert_eq!(
             (child.trace_high, child.trace_low, child.parent),
             (new.trace_high, new.trace_low, new.span)
@@ -147,9 +155,9 @@ mod tests {
         assert!(child.span != new.span && child.is_reported(), "decided where the trace began");
         // What has no span is no parent, but what has been decided holds.
         let decided = Context { sampled: Some(true), ..Context::default() };
-        assert!(Context::start(Some(decided), true, &Sampler::Never).is_reported());
+        assert!(start(Some(decided), true, &Sampler::Never).is_reported());
         let debug = Context { debug_id: Some("d".into()), ..Context::default() };
-        let debug = Context::start(Some(debug), true, &Sampler::Never);
+        let debug = start(Some(debug), true, &Sampler::Never);
         assert!(debug.debug && debug.is_reported());
     }
 }

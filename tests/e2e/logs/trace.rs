@@ -94,6 +94,29 @@ fn trace_without_a_collector_requests_go_on() {
 }
 
 #[test]
+fn trace_8_a_sampling_server_decides() {
+    let (backend, collector) = (Backend::ok("hello"), Backend::ok("{}"));
+    let server =
+        Backend::ok(r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1.0}}"#);
+    let conf = format!(
+        "TraceAgent = jaeger\n[Jaeger]\nSamplingType = remote\nSamplingServerURL = http://{}/sampling\n\
+         [Otlp]\nEndpoint = http://{}\n",
+        server.addr(),
+        collector.addr()
+    );
+    let bfe = Bfe::start(&tree(&backend, &conf));
+    let asked = server.wait_requests(1);
+    assert_eq!(asked.line(), "GET /sampling?service=the-proxy HTTP/1.0");
+    wait_until("the share to be that of the server", || {
+        let seen = backend.count();
+        assert_eq!(bfe.ask(GET).status, 200);
+        let request = wait_for("the request", || backend.requests().get(seen).cloned());
+        request.header("Uber-Trace-Id").is_some_and(|ids| ids.ends_with(":1"))
+    });
+    collector.wait_requests(1);
+}
+
+#[test]
 fn trace_reloads() {
     let backend = Backend::ok("hello");
     let bfe = Bfe::start(&tree(&backend, "TraceAgent = zipkin\n"));

@@ -1,4 +1,4 @@
-//! One message by HTTP/1.1, over a connection of its own. This runs on a thread that may wait.
+//! One message by HTTP, over a connection of its own. This runs on a thread that may wait.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -11,8 +11,10 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 /// Limits of connecting, and of each read and write.
 const CONNECT: Duration = Duration::from_secs(3);
 const TALK: Duration = Duration::from_secs(10);
-/// How much of an answer is looked at: its first line.
+/// How much of an answer to a message is looked at: its first line.
 const MAX_LINE: usize = 256;
+/// The longest answer to a question, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// TLS with the certificates that the machine trusts.
 static TLS: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
@@ -26,13 +28,18 @@ static TLS: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
 
 /// Where messages go.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(in super::super) struct Target {
     is_tls: bool,
     host: String,
     port: u16,
-    /// Start line and fields, but for type and length.
-    head: String,
+    path: String,
+    /// Fields, but for type and length.
+    fields: String,
 }
+
+/// A connection, in the clear or not.
+trait Wire: Read + Write {}
+impl<S: Read + Write> Wire for S {}
 
 /// The host of `host:port`.
 pub(super) fn host(authority: &str) -> &str {
@@ -48,7 +55,7 @@ impl Target {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn parse(url: &str, authorization: Option<&str>) -> Result<Self, &'static str> {
+    pub(in super::super) fn parse(url: &str, authorization: Option<&str>) -> Result<Self, &'static str> {
         if !url.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("blanks and control characters have no place in a URL");
         }
@@ -83,11 +90,9 @@ impl Target {
             Some(value) => format!("Authorization: {value}\r\n"),
             None => String::new(),
         };
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: bfe\r\nConnection: close\r\n{authorization}"
-        );
+        let fields = format!("Host: {authority}\r\nUser-Agent: bfe\r\nConnection: close\r\n{authorization}");
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { is_tls, host, port, head })
+        Ok(Self { is_tls, host, port, path, fields })
     }
 
     /// Sends a message, and waits for the answer.
@@ -95,16 +100,28 @@ impl Target {
     /// # Errors
     /// When there is no connection, or the answer is not one of success.
     pub(super) fn post(&self, content_type: &str, body: &[u8]) -> io::Result<()> {
+        self.tell(&mut self.open()?, content_type, body)
+    }
+
+    /// Asks for a page. By HTTP/1.0, so that the answer comes in one piece.
+    ///
+    /// # Errors
+    /// When there is no connection, the answer is not one of success, or too long.
+    pub(in super::super) fn get(&self) -> io::Result<Vec<u8>> {
+        self.ask(&mut self.open()?)
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Wire>> {
         let stream = self.connect()?;
         stream.set_read_timeout(Some(TALK))?;
         stream.set_write_timeout(Some(TALK))?;
         if !self.is_tls {
-            return self.talk(stream, content_type, body);
+            return Ok(Box::new(stream));
         }
         let config = TLS.as_ref().map_err(|e| io::Error::other(e.clone()))?;
         let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-        self.talk(StreamOwned::new(connection, stream), content_type, body)
+        Ok(Box::new(StreamOwned::new(connection, stream)))
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -118,9 +135,11 @@ impl Target {
         Err(last)
     }
 
-    fn talk(&self, mut stream: impl Read + Write, content_type: &str, body: &[u8]) -> io::Result<()> {
-        let head =
-            format!("{}Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", self.head, body.len());
+    fn tell(&self, stream: &mut (impl Read + Write), content_type: &str, body: &[u8]) -> io::Result<()> {
+        let (path, fields, length) = (&self.path, &self.fields, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\n{fields}Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        );
         stream.write_all(&[head.as_bytes(), body].concat())?;
         stream.flush()?;
         let mut line = Vec::with_capacity(MAX_LINE);
@@ -131,14 +150,54 @@ impl Target {
                 n => line.extend_from_slice(piece.get(..n).unwrap_or_default()),
             }
         }
-        let line = line.split(|b| *b == b'\n' || *b == b'\r').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line.get(..MAX_LINE).unwrap_or(line));
-        let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
-        if status.is_some_and(|status| status.starts_with('2')) {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("the answer is {line:?}")))
+        check_status(&line)
     }
+
+    fn ask(&self, stream: &mut (impl Read + Write)) -> io::Result<Vec<u8>> {
+        stream.write_all(format!("GET {} HTTP/1.0\r\n{}\r\n", self.path, self.fields).as_bytes())?;
+        stream.flush()?;
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        let head = loop {
+            let head = memchr::memmem::find(&answer, b"\r\n\r\n").map(|end| end + 4);
+            if head.is_some_and(|head| is_whole(&answer, head)) {
+                break head;
+            }
+            match stream.read(&mut piece) {
+                Ok(0) => break head,
+                Ok(n) => answer.extend_from_slice(piece.get(..n).unwrap_or_default()),
+                // An end without a goodbye: what is missing is missed when the answer is read.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break head,
+                Err(error) => return Err(error),
+            }
+            if answer.len() > MAX_ANSWER {
+                return Err(io::Error::other(format!("the answer is longer than {MAX_ANSWER} bytes")));
+            }
+        };
+        check_status(&answer)?;
+        Ok(answer.split_off(head.unwrap_or(answer.len())))
+    }
+}
+
+/// Whether all is there that the head, which ends at `end`, tells of.
+fn is_whole(answer: &[u8], end: usize) -> bool {
+    let head = String::from_utf8_lossy(answer.get(..end).unwrap_or_default());
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("Content-Length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    length.is_some_and(|length| answer.len() - end >= length)
+}
+
+/// Whether an answer that begins like this is one of success.
+fn check_status(answer: &[u8]) -> io::Result<()> {
+    let line = answer.split(|b| *b == b'\n' || *b == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line.get(..MAX_LINE).unwrap_or(line));
+    let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
+    if status.is_some_and(|status| status.starts_with('2')) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the answer is {line:?}")))
 }
 
 #[cfg(test)]
@@ -148,10 +207,10 @@ mod tests {
     #[test]
     fn urls() {
         for (url, want) in [
-            ("http://h/p?q", Ok((false, "h", 80, "POST /p?q HTTP/1.1\r\nHost: h\r\n"))),
-            ("https://h:1", Ok((true, "h", 1, "POST / HTTP/1.1\r\nHost: h:1\r\n"))),
-            ("http://[::1]:9/x", Ok((false, "::1", 9, "POST /x HTTP/1.1\r\nHost: [::1]:9\r\n"))),
-            ("http://h?q", Ok((false, "h", 80, "POST /?q HTTP/1.1\r\nHost: h\r\n"))),
+            ("http://h/p?q", Ok((false, "h", 80, "/p?q", "Host: h\r\n"))),
+            ("https://h:1", Ok((true, "h", 1, "/", "Host: h:1\r\n"))),
+            ("http://[::1]:9/x", Ok((false, "::1", 9, "/x", "Host: [::1]:9\r\n"))),
+            ("http://h?q", Ok((false, "h", 80, "/?q", "Host: h\r\n"))),
             ("::bad/api", Err("not a URL that begins with http:// or https://")),
             ("", Err("not a URL that begins with http:// or https://")),
             ("http:///x", Err("no host in the URL")),
@@ -160,16 +219,17 @@ mod tests {
             ("http://h/\r\nX: y", Err("blanks and control characters have no place in a URL")),
         ] {
             match (Target::parse(url, None), want) {
-                (Ok(target), Ok((is_tls, host, port, head))) => {
+                (Ok(target), Ok((is_tls, host, port, path, fields))) => {
                     assert_eq!((target.is_tls, target.host.as_str(), target.port), (is_tls, host, port));
-                    assert!(target.head.starts_with(head), "{}", target.head);
+                    assert_eq!(target.path, path);
+                    assert!(target.fields.starts_with(fields), "{}", target.fields);
                 }
                 (got, want) => assert_eq!(got.err(), want.err(), "{url}"),
             }
         }
         assert!(Target::parse("http://h", Some("Bearer a\r\nX: y")).is_err());
         let target = Target::parse("http://h", Some("Bearer a")).unwrap();
-        assert!(target.head.ends_with("\r\nAuthorization: Bearer a\r\n"));
+        assert!(target.fields.ends_with("\r\nAuthorization: Bearer a\r\n"));
     }
 
     #[test]
@@ -202,8 +262,17 @@ mod tests {
             (&[b'x'; 1000], false),
         ] {
             let mut peer = Peer(answer, Vec::new());
-            assert_eq!(target.talk(&mut peer, "a/b", b"body").is_ok(), good);
+            assert_eq!(target.tell(&mut peer, "a/b", b"body").is_ok(), good);
+            assert!(peer.1.starts_with(b"POST / HTTP/1.1\r\nHost: h\r\n"));
             assert!(peer.1.ends_with(b"\r\nContent-Type: a/b\r\nContent-Length: 4\r\n\r\nbody"));
+            assert_eq!(target.ask(&mut Peer(answer, Vec::new())).is_ok(), good);
         }
+        let mut peer = Peer(b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n{}\n", Vec::new());
+        assert_eq!(target.ask(&mut peer).unwrap(), b"{}\n");
+        assert!(peer.1.starts_with(b"GET / HTTP/1.0\r\n") && peer.1.ends_with(b"\r\n\r\n"));
+        // Who tells a length need not close.
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n";
+        assert!(!is_whole(format!("{head}{{}}").as_bytes(), head.len()));
+        assert!(is_whole(format!("{head}{{}}\n").as_bytes(), head.len()) && !is_whole(b"x", 1));
     }
 }

@@ -9,7 +9,7 @@ mod zipkin;
 use super::span::Span;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Target;
+pub(super) use http::Target;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
