@@ -35,6 +35,8 @@ fn location(target: &[u8], request_path: &[u8]) -> Vec<u8> {
     };
     let mut whole = Vec::new();
     if !path.starts_with(b"/") {
+        // A request for `http://host` has no path at all.
+        let request_path = if request_path.is_empty() { b"/" } else { request_path };
         let directory = request_path.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1);
         whole.extend_from_slice(request_path.get(..directory).unwrap_or_default());
     }
@@ -123,6 +125,13 @@ mod tests {
         ] {
             let got = location(target.as_bytes(), b"/dir/sub/page");
             assert_eq!(String::from_utf8(got).unwrap(), want, "{target}");
+        }
+    }
+
+    #[test]
+    fn life_81_a_request_without_a_path_is_for_the_root() {
+        for (target, want) in [("", "/"), ("x", "/x"), ("?q", "/?q"), ("../x/", "/x/")] {
+            assert_eq!(String::from_utf8(location(target.as_bytes(), b"")).unwrap(), want, "{target}");
         }
     }
 
