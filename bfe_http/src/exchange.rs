@@ -12,6 +12,10 @@ pub trait Exchange {
     /// Sends the response. Its body is used up; status and header stay, for logs.
     async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent;
 
+    /// What the client's `Connection` field has become: handlers may have changed it, and it decides whether the
+    /// connection ends after this response. Only HTTP/1 has a use for it.
+    fn set_connection_field(&self, _value: &[u8]) {}
+
     /// Until when reading from the client may take; `None` for ever.
     fn set_read_deadline(&self, at: Option<Instant>);
 

@@ -114,3 +114,26 @@ fn life_70_a_body_of_a_status_that_has_none_stays_here() {
         assert_eq!(bfe.counter("ERR_CLIENT_WRITE"), 0);
     }
 }
+
+#[test]
+fn life_77_a_module_ends_connections_by_their_field() {
+    let backend = Backend::ok("hello");
+    let rules = json!({"Version": "1", "Config": {"p": [{
+        "cond": "req_path_prefix_in(\"/last\", false)",
+        "actions": [{"cmd": "REQ_HEADER_SET", "params": ["Connection", "close"]}], "last": true
+    }, {
+        "cond": "req_path_prefix_in(\"/stay\", false)",
+        "actions": [{"cmd": "REQ_HEADER_DEL", "params": ["Connection"]}], "last": true
+    }]}});
+    let tree = Tree::proxy(&backend)
+        .module("mod_header")
+        .file("mod_header/mod_header.conf", "[basic]\nDataPath = mod_header/header_rule.data\n")
+        .file("mod_header/header_rule.data", rules.to_string());
+    let bfe = Bfe::start(&tree);
+    let mut client = bfe.client();
+    let answer = client.ask("GET /stay HTTP/1.1\r\nHost: ok\r\nConnection: close\r\n\r\n");
+    assert_eq!((answer.status, answer.header("Connection")), (200, None));
+    let answer = client.ask("GET /last HTTP/1.1\r\nHost: ok\r\n\r\n");
+    assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
+    client.expect_close();
+}

@@ -136,10 +136,10 @@ pub fn parse_response(head: impl Into<RawHead>) -> Result<(Response, Version), H
     let (Some(version_text), Some(code_text)) = (parts.next(), parts.next()) else {
         return Err(HeadError::StatusLine(quoted(line)));
     };
-    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
     let code = decimal(code_text).and_then(|code| u16::try_from(code).ok());
     let code = code.or_else(|| std::str::from_utf8(code_text).ok()?.parse().ok());
     let status = code.ok_or_else(|| HeadError::StatusCode(quoted(code_text)))?;
+    let version = parse_version(version_text).ok_or_else(|| HeadError::Version(quoted(version_text)))?;
     let (header, _) = parse_fields(&mut head, &lines, (1, next), Strictness::Response)?;
     let mut response = Response::new(status);
     response.version = Some(version);

@@ -62,6 +62,9 @@ fn responses_are_taken_as_they_come() {
     assert_eq!(parse("HTTP/1.1 2000 X\r\n\r\n").unwrap().0.status, 2000);
     assert!(parse("HTTP/1.1\r\n\r\n").is_err() && parse("HTTP/1.1 abc\r\n\r\n").is_err());
     assert!(parse("HTTP/1.1 200 OK\r\nnocolon\r\n\r\n").is_err());
+    // The status is looked at before the version.
+    let error = parse("HTTP/1.1\t200 OK\r\n\r\n").unwrap_err();
+    assert_eq!(error.to_string(), r#"malformed HTTP status code "OK""#);
     // A first line that begins with a blank goes on with nothing.
     let (r, _) = parse("HTTP/1.1 200 OK\r\n\tX-A: 1\r\n X-B: 2\r\nC: d\r\n\r\n").unwrap();
     assert_eq!((r.header.get("X-A"), r.header.get("C")), (Some(&b"1 X-B: 2"[..]), Some(&b"d"[..])));

@@ -193,7 +193,7 @@ impl StreamExchange {
                 Event::Body(Some(Ok(piece))) => {
                     *total += piece.len() as u64;
                     if limit.is_some_and(|limit| *total > limit) {
-                        return Err(Stop::Failed(SendError::TooLong));
+                        return Err(Stop::Failed(SendError::TooLongForStream));
                     }
                     if !immediate && held.len() + piece.len() <= BUFFER {
                         *held = join(std::mem::take(held), piece);

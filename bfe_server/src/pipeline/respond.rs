@@ -17,6 +17,15 @@ const READ_CLIENT_AGAIN: Duration = Duration::from_secs(60);
 /// How often an answer is flushed where the client asked for nothing but an event stream.
 const SSE_FLUSH: Duration = Duration::from_secs(1);
 
+/// Where handlers may have changed the fields of a request before its response is sent.
+const POINTS: [Point; 5] = [
+    Point::HandleBeforeLocation,
+    Point::HandleFoundProduct,
+    Point::HandleAfterLocation,
+    Point::HandleForward,
+    Point::HandleReadResponse,
+];
+
 /// Calls the ReadResponse handlers and sends the response.
 pub(super) async fn respond<E: Exchange>(
     worker: &Worker,
@@ -131,6 +140,9 @@ async fn send<E: Exchange>(
         draining: worker.is_draining(),
         cancel_on_close: endless || basic.is_some_and(|b| b.cancel_on_client_close),
     };
+    if POINTS.iter().any(|point| !worker.callbacks().is_empty(*point)) {
+        exchange.set_connection_field(req.http.header.get("Connection").unwrap_or_default());
+    }
     req.stat.response_start = Some(way.now);
     way.status = Some(response.status);
     let sent = exchange.respond(&mut response, &options).await;

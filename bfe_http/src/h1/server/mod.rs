@@ -142,6 +142,17 @@ impl Default for RequestFacts {
     }
 }
 
+impl RequestFacts {
+    /// With what that `Connection` field says.
+    fn with_connection(self, value: &[u8]) -> Self {
+        Self {
+            wants_close: framing::has_token(value, b"close"),
+            wants_keep_alive: framing::has_token(value, b"keep-alive"),
+            ..self
+        }
+    }
+}
+
 pub(super) struct Inner {
     stream: Stream,
     buf: BytesMut,
@@ -233,14 +244,13 @@ impl Connection {
         req.state.start_time = Some(start);
         req.state.head_time = Some(end);
         let framing = framing::of_request(&mut req).map_err(|e| ReadError::Bad(e.into()))?;
-        let connection = req.header.get("Connection").unwrap_or_default();
-        self.facts.set(RequestFacts {
+        let facts = RequestFacts {
             version: req.version,
             plain_11: req.proto.as_ref() == b"HTTP/1.1",
             is_head: req.method.as_ref() == b"HEAD",
-            wants_close: framing::has_token(connection, b"close"),
-            wants_keep_alive: framing::has_token(connection, b"keep-alive"),
-        });
+            ..RequestFacts::default()
+        };
+        self.facts.set(facts.with_connection(req.header.get("Connection").unwrap_or_default()));
         let mut inner = self.inner.borrow_mut();
         inner.interim = b"";
         inner.body = BodyState::new(framing);

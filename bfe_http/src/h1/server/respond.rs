@@ -72,8 +72,11 @@ pub enum SendError {
     #[error("{0}")]
     Body(BodyError),
     /// The body is longer than announced.
-    #[error("http: wrote more than the declared Content-Length")]
+    #[error("Conn.Write wrote more than the declared Content-Length")]
     TooLong,
+    /// The same, on a stream.
+    #[error("http2: handler wrote more than declared Content-Length")]
+    TooLongForStream,
 }
 
 /// What became of a response.
@@ -101,6 +104,10 @@ const KEPT: (usize, usize) = (16, 32 * 1024);
 impl crate::Exchange for Connection {
     async fn respond(&self, res: &mut Response, options: &SendOptions) -> Sent {
         self.send_response(res, options).await
+    }
+
+    fn set_connection_field(&self, value: &[u8]) {
+        self.facts.set(self.facts.get().with_connection(value));
     }
 
     fn set_read_deadline(&self, at: Option<std::time::Instant>) {
