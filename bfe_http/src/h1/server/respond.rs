@@ -133,7 +133,9 @@ impl Connection {
         let (keep, error) = match sender.send(res, &mut body, options, body_left).await {
             Ok(plan) => {
                 let short = plan.declared.is_some_and(|n| n != sender.sent.body_len);
-                (!plan.close && (!short || plan.framing == ResponseFraming::Swallow), None)
+                // A client may wait for what the length of a 204 promises.
+                let may_be_short = plan.framing == ResponseFraming::Swallow && res.status != 204;
+                (!plan.close && (!short || may_be_short), None)
             }
             Err(e) => (false, Some(e)),
         };
