@@ -134,7 +134,8 @@ impl Connection {
             Ok(plan) => {
                 let short = plan.declared.is_some_and(|n| n != sender.sent.body_len);
                 // A client may wait for what the length of a 204 promises.
-                let may_be_short = plan.framing == ResponseFraming::Swallow && res.status != 204;
+                let is_head = self.facts.get().is_head;
+                let may_be_short = plan.framing == ResponseFraming::Swallow && (is_head || res.status != 204);
                 (!plan.close && (!short || may_be_short), None)
             }
             Err(e) => (false, Some(e)),
