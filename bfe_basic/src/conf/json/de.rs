@@ -136,14 +136,15 @@ impl<'c, 't> Value<'c, 't> {
     }
 
     /// The value as one of a kind that replaces what was there before; `None` for null, which changes nothing behind
-    /// another value that is not optional. The earlier values are looked at for their kind only.
+    /// a number or boolean that is not optional. The earlier values are looked at for their kind only.
     fn one(&self, expected: &str, accepts: impl Fn(Kind) -> bool) -> Result<Option<Node>, Error> {
         let mut found = None;
         for &index in self.earlier.iter().chain([&self.index]) {
             let node = self.context.node(index)?;
             match node.kind {
                 Kind::Null if self.is_optional => found = None,
-                Kind::Null => {}
+                // A string becomes empty.
+                Kind::Null => found = found.filter(|node: &Node| !matches!(node.kind, Kind::String { .. })),
                 kind if accepts(kind) => found = Some(node),
                 _ => return Err(self.mismatch(node, expected)),
             }

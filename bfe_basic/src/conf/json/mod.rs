@@ -12,7 +12,8 @@
 //! - Maps are `BTreeMap` or `HashMap`: a repeated key is given again, and the later value replaces the
 //!   earlier one whole. A struct that is given twice under one field is merged field by field, and of a list of
 //!   structs each with the one in its place before.
-//! - `null` behind a value makes an `Option`, a map and a list empty, and changes nothing in any other type.
+//! - `null` behind a value makes an `Option`, a string, a map and a list empty, and changes nothing in any other
+//!   type.
 //! - Integers are digits only. Where the range of a type is narrower than Go's, take `i64` and check.
 //! - `#[serde(flatten)]` and `deny_unknown_fields` do not fit the dialect.
 //! - Bytes that are not UTF-8 become U+FFFD, with a warning. Nothing can be looked up by such a name but by
