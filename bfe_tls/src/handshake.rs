@@ -1,31 +1,26 @@
 //! The handshake of a connection (tls 17.1, 17.2).
 
 use crate::alert::{Alert, NO_VERSION};
-use crate::conf::client_auth::Authority;
-use crate::conf::server_cert_conf::Stapling;
 use crate::conf::tls_rule_conf::Rule;
 use crate::counters::tls_state as s;
+use crate::course::{Course, count_check, did_resume};
 use crate::failure::words;
 use crate::handshake_thread::HandshakeThread;
 use crate::hello::{self, ClientHello, HelloError};
-use crate::key_log;
 use crate::protocol::Protocol;
 use crate::select::{CertLookup, Cipher, Peer, Selection};
 use crate::server::{Tables, TlsServer};
 use crate::stream::{ClientStream, Tapped};
-use crate::x509_text::text;
-use bfe_basic::{ClientAuth, ClientCert, TlsState};
+use bfe_basic::TlsState;
 use bytes::BytesMut;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
-use tokio_rustls::rustls::{CipherSuite, CommonState, HandshakeKind};
 use tokio_rustls::server::{FallibleAccept, TlsStream};
 
 /// How long a client that is refused may still be sending, and in how many pieces.
@@ -145,28 +140,16 @@ impl TlsServer {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let group = s::group();
-        let presented = hello.has_ticket && self.has_tickets();
         if selection.assumed_points {
             group.inc(s::TLS_HANDSHAKE_ACCEPT_ECDHE_WITHOUT_EXT);
         }
-        let stapling =
-            if hello.status_request { selection.cert.stapling(SystemTime::now()) } else { Stapling::None };
-        let stapled = stapling == Stapling::Current;
-        let config = self
-            .config(tables, selection, stapled)
+        let (config, course) = Course::begin(self, tables, &hello, selection, begin)
             .map_err(|e| counted(HandshakeError::Failed(io::Error::other(e))))?;
-
-        let (config, secrets) = if self.keeps_secrets() {
-            let (config, secrets) = key_log::of_one_connection(&config);
-            (config, Some(secrets))
-        } else {
-            (config, None)
-        };
         let (config, cached) = match self.session_cache().filter(|_| selection.cipher != Cipher::Tls13) {
             None => (config, None),
             Some(cache) => {
                 let domain = selection.rule.authority.as_deref().map(|a| a.fingerprint).unwrap_or_default();
-                let id = if presented { &[] } else { hello.session_id.as_slice() };
+                let id = if course.presented { &[] } else { hello.session_id.as_slice() };
                 let gets_ticket = self.has_tickets() && hello.extensions.contains(&SESSION_TICKET);
                 let (config, one) = cache.of_one_connection(&config, id, domain, !gets_ticket).await;
                 (config, Some((cache, one)))
@@ -179,38 +162,28 @@ impl TlsServer {
                 // Without an answer to the hello it had failed before it began.
                 let begun = below.is_some_and(|below| below.server_random().is_some());
                 if begun {
-                    count_full(hello.status_request, stapling);
+                    course.count_full(&hello);
                 } else {
                     group.inc(s::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR);
                 }
                 return Err(HandshakeError::Failed(error));
             }
             Err(_) => {
-                count_full(hello.status_request, stapling);
+                course.count_full(&hello);
                 return Err(HandshakeError::Timeout);
             }
         };
         let (below, connection) = tls.get_mut();
         below.settle();
-        let did_resume = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         if let Some((cache, one)) = cached {
             cache.store(&one);
-            if did_resume && !presented {
+            if did_resume(connection) && !course.presented {
                 group.inc(s::TLS_HANDSHAKE_SHOULD_RESUME_SESSION_CACHE);
             }
         }
-        count_kind(did_resume, presented, hello.status_request, stapling);
-        let authority = selection.rule.authority.as_deref();
-        if let (true, Some(authority)) = (did_resume, authority) {
-            check_again(authority, connection).map_err(HandshakeError::ClientCert)?;
-        }
-        let server_random = below.server_random().unwrap_or_default();
-        let mut state = tls_state(hello, selection, connection, authority);
-        state.did_resume = did_resume;
-        state.server_random = server_random;
-        state.ocsp_stapled = stapled && !did_resume;
-        state.handshake_time = begin.elapsed();
-        state.secrets = secrets.map(|secrets| secrets.take()).unwrap_or_default();
+        let state = course
+            .finish(hello, selection, connection, below.server_random())
+            .map_err(HandshakeError::ClientCert)?;
         let protocol = selection.rule.mandatory().or(selection.alpn).unwrap_or(Protocol::Http1);
         Ok(Established {
             stream: ClientStream::new(tls, selection.rule.dynamic_record),
@@ -277,125 +250,6 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, alert: Alert, v
     };
     // It is only a courtesy.
     let _ = tokio::time::timeout(LINGER, sent).await;
-}
-
-/// Counts an attempt at resumption. It counts whether anything else fits or not.
-pub(crate) fn count_check(hello: &ClientHello, has_tickets: bool) {
-    if hello.has_ticket && has_tickets {
-        s::group().inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_TICKET);
-    } else if !hello.session_id.is_empty() {
-        s::group().inc(s::TLS_HANDSHAKE_CHECK_RESUME_SESSION_CACHE);
-    }
-}
-
-pub(crate) fn count_kind(did_resume: bool, presented: bool, status_request: bool, stapling: Stapling) {
-    let group = s::group();
-    if did_resume {
-        if presented {
-            group.inc(s::TLS_HANDSHAKE_SHOULD_RESUME_SESSION_TICKET);
-        }
-        group.inc(s::TLS_HANDSHAKE_RESUME_ALL);
-        group.inc(s::TLS_HANDSHAKE_RESUME_SUCC);
-        return;
-    }
-    group.inc(s::TLS_HANDSHAKE_FULL_SUCC);
-    count_full(status_request, stapling);
-}
-
-/// Counts a full handshake that has begun.
-pub(crate) fn count_full(status_request: bool, stapling: Stapling) {
-    let group = s::group();
-    group.inc(s::TLS_HANDSHAKE_FULL_ALL);
-    if status_request {
-        group.inc(s::TLS_STATUS_REQUEST_EXT_COUNT);
-    }
-    if stapling == Stapling::OutOfTime {
-        group.inc(s::TLS_HANDSHAKE_OCSP_TIME_ERR);
-    }
-}
-
-/// The certificate of a resumed session has been checked when the session began; since then it may have run
-/// out.
-pub(crate) fn check_again(
-    authority: &Authority,
-    connection: &CommonState,
-) -> Result<(), tokio_rustls::rustls::Error> {
-    let certs: &[CertificateDer<'_>] = connection.peer_certificates().unwrap_or_default();
-    let (leaf, chain) = certs.split_first().ok_or(tokio_rustls::rustls::Error::NoCertificatesPresented)?;
-    authority.verifier.verify_client_cert(leaf, chain, UnixTime::now()).map(drop)
-}
-
-pub(crate) fn tls_state(
-    mut hello: ClientHello,
-    selection: &Selection,
-    connection: &CommonState,
-    authority: Option<&Authority>,
-) -> TlsState {
-    if selection.assumed_points {
-        // The reference notes what it took for granted as if the client had said it.
-        hello.groups.push(23);
-        hello.points.push(0);
-    }
-    let (ja3_raw, ja3_hash) = hello.ja3();
-    let client_auth = authority.map(|authority| ClientAuth {
-        authenticated: true,
-        ca_name: authority.name.clone(),
-        cert: connection
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .and_then(|c| client_cert(c))
-            .map(Box::new),
-    });
-    TlsState {
-        version: if selection.cipher == Cipher::Tls13 { "TLS1.3" } else { "TLS1.2" },
-        cipher: connection.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
-        server_name: hello.server_name,
-        negotiated_protocol: selection.alpn_name().map(str::to_owned).unwrap_or_default(),
-        client_auth: client_auth.unwrap_or_default(),
-        ja3_raw,
-        ja3_hash,
-        client_random: hello.random,
-        ..TlsState::default()
-    }
-}
-
-/// The registered name of a suite.
-fn cipher_name(suite: CipherSuite) -> &'static str {
-    match suite {
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
-        }
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
-        }
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        _ => "",
-    }
-}
-
-fn client_cert(der: &[u8]) -> Option<ClientCert> {
-    let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
-    let subject = cert.subject();
-    let title = x509_parser::oid_registry::OID_X509_TITLE;
-    Some(ClientCert {
-        serial_number: cert.tbs_certificate.serial.to_string(),
-        title: first(subject.iter_by_oid(&title)),
-        // Of several names it is the last, of everything else the first.
-        common_name: subject.iter_common_name().last().map(text).unwrap_or_default(),
-        organization: first(subject.iter_organization()),
-        organizational_unit: first(subject.iter_organizational_unit()),
-        province: first(subject.iter_state_or_province()),
-        country: first(subject.iter_country()),
-        locality: first(subject.iter_locality()),
-    })
-}
-
-fn first<'n>(mut values: impl Iterator<Item = &'n x509_parser::x509::AttributeTypeAndValue<'n>>) -> String {
-    values.next().map(text).unwrap_or_default()
 }
 
 fn params(rule: &Arc<Rule>, protocol: Protocol) -> ProtocolParams {

@@ -14,6 +14,7 @@ mod alert;
 mod conf;
 mod configs;
 mod counters;
+mod course;
 mod failure;
 mod handshake;
 mod handshake_thread;

@@ -4,11 +4,9 @@
 //! carries the messages of the handshake itself; what comes of them are the keys of its packets.
 
 use crate::alert::Alert;
-use crate::conf::server_cert_conf::Stapling;
 use crate::counters::tls_state;
-use crate::handshake::{self, check_again, count_check, count_full, count_kind};
+use crate::course::{Course, count_check};
 use crate::hello::{self, ClientHello, HelloError};
-use crate::key_log::{self, Secrets as LoggedSecrets};
 use crate::select::{CertLookup, Peer, Selection};
 use crate::server::TlsServer;
 use crate::ticket::SECRET;
@@ -23,12 +21,12 @@ use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use std::any::Any;
 use std::io::Cursor;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio_rustls::rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use tokio_rustls::rustls::quic::{KeyChange, Secrets, ServerConnection, Suite, Version};
 use tokio_rustls::rustls::server::ResolvesServerCertUsingSni;
 use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{self, AlertDescription, HandshakeKind, ServerConfig, Tls13CipherSuite};
+use tokio_rustls::rustls::{self, AlertDescription, ServerConfig, Tls13CipherSuite};
 
 /// What protects the first packets of all connections, before anything is agreed on.
 #[derive(Clone)]
@@ -136,14 +134,11 @@ struct Begun {
     tls: ServerConnection,
     /// What the next keys are made of, once there is something to protect.
     next: Option<Secrets>,
-    /// What the client said, until the end of the handshake.
-    hello: Option<ClientHello>,
+    /// What the client said, and what else is to be remembered until the end of the handshake.
+    course: Option<(ClientHello, Course)>,
     selection: Selection,
     lookup: CertLookup,
-    stapling: Stapling,
-    presented: bool,
     server_random: Option<[u8; 32]>,
-    secrets: Option<Arc<LoggedSecrets>>,
     done: Option<QuicState>,
 }
 
@@ -160,27 +155,17 @@ impl QuicSession {
         let (lookup, selected) = server.select_quic(&tables, &hello, &self.handshake.peer);
         count_check(&hello, server.has_tickets());
         let selection = selected.map_err(|refusal| refused(refusal.alert as u8, refusal.why))?;
-        let stapling =
-            if hello.status_request { selection.cert.stapling(SystemTime::now()) } else { Stapling::None };
         let internal = |e: rustls::Error| refused(Alert::InternalError as u8, e.to_string());
-        let config = server.config(&tables, &selection, stapling == Stapling::Current).map_err(internal)?;
-        let (config, secrets) = if server.keeps_secrets() {
-            let (config, secrets) = key_log::of_one_connection(&config);
-            (config, Some(secrets))
-        } else {
-            (config, None)
-        };
+        let (config, course) =
+            Course::begin(server, &tables, &hello, &selection, self.begin).map_err(internal)?;
         let tls = ServerConnection::new(config, Version::V1, self.params.clone()).map_err(internal)?;
         Ok(Begun {
             tls,
             next: None,
-            presented: hello.has_ticket && server.has_tickets(),
-            hello: Some(hello),
+            course: Some((hello, course)),
             selection,
             lookup: lookup.unwrap_or_default(),
-            stapling,
             server_random: None,
-            secrets,
             done: None,
         })
     }
@@ -195,21 +180,11 @@ impl Begun {
     }
 
     /// Notes what has come of the handshake, once it is over.
-    fn finish(&mut self, begin: Instant) -> Result<(), TransportError> {
-        let Some(hello) = self.hello.take() else { return Ok(()) };
-        let did_resume = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
-        count_kind(did_resume, self.presented, hello.status_request, self.stapling);
-        let authority = self.selection.rule.authority.as_deref();
-        if let (true, Some(authority)) = (did_resume, authority) {
-            check_again(authority, &self.tls)
-                .map_err(|error| refused(AlertDescription::BadCertificate.into(), error.to_string()))?;
-        }
-        let mut tls = handshake::tls_state(hello, &self.selection, &self.tls, authority);
-        tls.did_resume = did_resume;
-        tls.server_random = self.server_random.unwrap_or_default();
-        tls.ocsp_stapled = self.stapling == Stapling::Current && !did_resume;
-        tls.handshake_time = begin.elapsed();
-        tls.secrets = self.secrets.take().map(|secrets| secrets.take()).unwrap_or_default();
+    fn finish(&mut self) -> Result<(), TransportError> {
+        let Some((hello, course)) = self.course.take() else { return Ok(()) };
+        let tls = course
+            .finish(hello, &self.selection, &self.tls, self.server_random)
+            .map_err(|error| refused(AlertDescription::BadCertificate.into(), error.to_string()))?;
         self.done = Some(QuicState { tls, lookup: self.lookup });
         Ok(())
     }
@@ -265,10 +240,10 @@ impl Session for QuicSession {
             begun.read(buf)?;
         }
         let State::Begun(begun) = &mut self.state else { return Ok(false) };
-        if begun.hello.is_none() || begun.tls.is_handshaking() {
+        if begun.course.is_none() || begun.tls.is_handshaking() {
             return Ok(false);
         }
-        begun.finish(self.begin)?;
+        begun.finish()?;
         Ok(true)
     }
 
@@ -322,8 +297,8 @@ impl Drop for QuicSession {
         match &self.state {
             State::Hello(_) => tls_state::group().inc(tls_state::TLS_HANDSHAKE_READ_CLIENT_HELLO_ERR),
             State::Begun(begun) => {
-                if let Some(hello) = &begun.hello {
-                    count_full(hello.status_request, begun.stapling);
+                if let Some((hello, course)) = &begun.course {
+                    course.count_full(hello);
                 }
             }
         }
