@@ -47,14 +47,7 @@ pub(crate) fn datagrams(on: &Listen, count: usize) -> io::Result<Vec<std::net::U
 
 #[cfg(feature = "http3")]
 fn bind_datagrams(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    if addr.is_ipv6() && addr.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
+    let socket = open(addr, (Type::DGRAM, Protocol::UDP), shared)?;
     // All connections of a worker share these; the kernel gives as much as it allows.
     socket.set_recv_buffer_size(DATAGRAM_BUFFER)?;
     socket.set_send_buffer_size(DATAGRAM_BUFFER)?;
@@ -63,8 +56,19 @@ fn bind_datagrams(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
 }
 
 fn bind(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = open(addr, (Type::STREAM, Protocol::TCP), shared)?;
     socket.set_reuse_address(true)?;
+    // Accepted connections inherit these.
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+/// A socket for that address, not bound yet.
+fn open(addr: SocketAddr, (kind, protocol): (Type, Protocol), shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), kind, Some(protocol))?;
     if shared {
         socket.set_reuse_port(true)?;
     }
@@ -72,11 +76,6 @@ fn bind(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
         socket.set_only_v6(false)?;
     }
     socket.set_nonblocking(true)?;
-    // Accepted connections inherit these.
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
-    socket.bind(&addr.into())?;
     Ok(socket)
 }
 

@@ -73,12 +73,11 @@ impl Connection {
     /// # Errors
     /// Where the connection has gone, or the client lets no stream through.
     pub async fn open(quic: quinn::Connection, settings: Settings) -> Result<Self, ConnectionError> {
-        let mut hello = vec![control::CONTROL];
-        let mut payload = Vec::new();
+        let (mut hello, mut payload) = (Vec::new(), Vec::new());
+        put_varint(&mut hello, control::CONTROL);
         put_varint(&mut payload, control::MAX_FIELD_SECTION_SIZE);
         put_varint(&mut payload, settings.max_list() as u64);
-        hello.extend(frame::head(kind::SETTINGS, payload.len()));
-        hello.extend(payload);
+        hello.extend(frame::whole(kind::SETTINGS, &payload));
         let opened = timeout(settings.client_read_timeout, async {
             let mut control = quic.open_uni().await?;
             // Where it can't be written, the connection has gone, which the next look at it tells.
@@ -159,8 +158,7 @@ impl Shared {
         self.gone_from.set(Some(end));
         let mut payload = Vec::new();
         put_varint(&mut payload, end);
-        let mut text = frame::head(kind::GOAWAY, payload.len());
-        text.extend(payload);
+        let text = frame::whole(kind::GOAWAY, &payload);
         let Some(mut control) = self.control.take() else { return };
         // A client that takes no more bytes finds out when the connection ends.
         let _ = timeout(self.settings.client_read_timeout, control.write_all(&text)).await;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use quinn::{ReadError, RecvStream};
 use std::rc::Rc;
 
-/// Kinds of streams, as the first byte of ours.
-pub(super) const CONTROL: u8 = 0;
+/// Kinds of streams.
+pub(super) const CONTROL: u64 = 0;
 const PUSH: u64 = 1;
 const QPACK_ENCODER: u64 = 2;
 const QPACK_DECODER: u64 = 3;
@@ -51,35 +51,32 @@ async fn serve(shared: &Shared, stream: &mut RecvStream) -> Result<(), Failed> {
         if begun & bit == 0 { Ok(()) } else { Err((Code::StreamCreation, "a second stream of its kind")) }
     };
     match kind {
-        0 => {
+        CONTROL => {
             once(1)?;
-            control(shared, stream).await
+            control(shared, stream).await?;
         }
-        PUSH => Err((Code::StreamCreation, "a push by a client")),
+        PUSH => return Err((Code::StreamCreation, "a push by a client")),
         QPACK_ENCODER => {
             once(2)?;
             // Our table has no room: all that can be said of it is that it has none.
             instructions(stream, |byte| byte == 0x20)
                 .await
-                .map_err(|()| (Code::QpackEncoderStream, "an instruction for a table that has no room"))
+                .map_err(|()| (Code::QpackEncoderStream, "an instruction for a table that has no room"))?;
         }
         QPACK_DECODER => {
             once(4)?;
             // Of lists that refer to no table, only their cancellation is told.
             instructions(stream, is_cancellation())
                 .await
-                .map_err(|()| (Code::QpackDecoderStream, "an acknowledgement of what was not sent"))
+                .map_err(|()| (Code::QpackDecoderStream, "an acknowledgement of what was not sent"))?;
         }
         _ => {
             // It may mean something one day.
             let _ = stream.stop(Code::StreamCreation.into());
-            Ok(())
+            return Ok(());
         }
-    }?;
-    match kind {
-        0 | QPACK_ENCODER | QPACK_DECODER => Err((Code::ClosedCriticalStream, "a control stream has ended")),
-        _ => Ok(()),
     }
+    Err((Code::ClosedCriticalStream, "a control stream has ended"))
 }
 
 /// The next bytes; `None` at the end, and where the connection has gone.

@@ -145,8 +145,7 @@ impl RequestSide {
     pub(super) fn send_continue(&self, cx: &mut Context<'_>) {
         let mut send = self.send.borrow_mut();
         let Some(output) = send.as_mut() else { return };
-        let list = qpack::Encoder::response(100).finish();
-        let text = [frame::head(kind::HEADERS, list.len()), list].concat();
+        let text = frame::whole(kind::HEADERS, &qpack::Encoder::response(100).finish());
         let written = match pin!(output.stream.write(&text)).poll(cx) {
             Poll::Ready(Ok(written)) => written,
             // The response will find out.

@@ -204,6 +204,13 @@ pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
     }
 }
 
+/// A frame that is written whole.
+pub(super) fn whole(kind: u64, payload: &[u8]) -> Vec<u8> {
+    let mut out = head(kind, payload.len());
+    out.extend_from_slice(payload);
+    out
+}
+
 /// The head of a frame.
 pub(super) fn head(kind: u64, length: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);

@@ -4,7 +4,7 @@ use super::body::RequestBody;
 use super::code::{Code, Fault};
 use super::connection::{Active, Shared};
 use super::exchange::StreamExchange;
-use super::frame::{Frames, Piece, kind};
+use super::frame::{self, Frames, Piece, kind};
 use super::qpack;
 use super::state::{count, http3_state};
 use crate::header_list::coding::Broken;
@@ -136,8 +136,7 @@ impl Incoming {
         };
         let mut list = qpack::Encoder::response(status);
         list.field(b"content-length", b"0");
-        let list = list.finish();
-        let answer = [super::frame::head(kind::HEADERS, list.len()), list].concat();
+        let answer = frame::whole(kind::HEADERS, &list.finish());
         tokio::task::spawn_local(async move {
             let limit = self.shared.settings.client_read_timeout;
             let sent = timeout(limit, self.send.write_all(&answer)).await;

@@ -202,14 +202,13 @@ impl Sending<'_> {
         let counters = http3_state::group();
         counters.add(http3_state::H3_RES_HEADER_ORIGINAL_SIZE, size as u64);
         counters.add(http3_state::H3_RES_HEADER_COMPRESS_SIZE, list.len() as u64);
-        [frame::head(kind::HEADERS, list.len()), list].concat().into()
+        frame::whole(kind::HEADERS, &list).into()
     }
 
     async fn trailers(&mut self, trailers: &Header) -> Result<(), SendError> {
         let mut list = Encoder::fields();
         for_each_field(trailers, |name, value| list.field(name, value));
-        let list = list.finish();
-        self.write([Bytes::from([frame::head(kind::HEADERS, list.len()), list].concat())]).await
+        self.write([frame::whole(kind::HEADERS, &list.finish()).into()]).await
     }
 
     /// Writes as fast as the client takes it, until the deadline.

@@ -12,7 +12,6 @@ use bfe_http::h3::{self, Incoming, http3_state};
 use bfe_module::{HandlerResult, Point};
 use bfe_tls::QuicState;
 use quinn::Endpoint;
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -25,21 +24,8 @@ use tokio::time::timeout;
 /// to a hello is larger than the hello, and takes a signature.
 const UNPROVEN: usize = 64;
 
-/// Counts handshakes that are under way.
-struct Handshaking(Rc<Cell<usize>>);
-
-impl Handshaking {
-    fn begin(all: &Rc<Cell<usize>>) -> Self {
-        all.set(all.get() + 1);
-        Self(Rc::clone(all))
-    }
-}
-
-impl Drop for Handshaking {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
+/// Each handshake that is under way holds one, and the accept loop one more.
+type Handshaking = Rc<()>;
 
 /// An open connection, on the page of HTTP/3.
 struct Open;
@@ -60,21 +46,21 @@ impl Drop for Open {
 
 /// Accepts connections until it is aborted.
 pub(super) async fn accept_loop(worker: Rc<Worker>, endpoint: Endpoint, setup: Arc<Setup>) {
-    let handshakes = Rc::new(Cell::new(0));
+    let handshakes = Handshaking::default();
     while let Some(incoming) = endpoint.accept().await {
         if !worker.has_room() {
             http3_state::group().inc(http3_state::H3_REFUSED);
             incoming.refuse();
             continue;
         }
-        if handshakes.get() >= UNPROVEN && !incoming.remote_address_validated() {
+        if Rc::strong_count(&handshakes) > UNPROVEN && !incoming.remote_address_validated() {
             http3_state::group().inc(http3_state::H3_RETRY);
             // It fails only for those who have proved it.
             let _ = incoming.retry();
             continue;
         }
         let place = Place::new(Rc::clone(&worker));
-        let handshaking = Handshaking::begin(&handshakes);
+        let handshaking = Rc::clone(&handshakes);
         tokio::task::spawn_local(connection(
             Rc::clone(&worker),
             place,
